@@ -1,0 +1,123 @@
+//! Certificate chains: to an authority that the deployment names, for one purpose, for one name.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use rustls_pki_types::{
+    CertificateDer, SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer, TrustAnchor, UnixTime,
+};
+use tre_wire::role::Identity;
+use tre_wire::units::UnixMillis;
+use webpki::{EndEntityCert, KeyUsage};
+
+/// What a certificate may be used for. Every certificate of its chain must say so.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Purpose {
+    /// `id-kp-serverAuth`: the key of a TLS server. `[RFC5280]`
+    TlsServer,
+    /// `tcg-kp-AIKCertificate`, 2.23.133.8.3: the key that quotes. `[AKP]`
+    AttestationKey,
+}
+
+impl Purpose {
+    const fn usage(self) -> KeyUsage {
+        KeyUsage::required(match self {
+            Self::TlsServer => &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01],
+            Self::AttestationKey => &[0x67, 0x81, 0x05, 0x08, 0x03],
+        })
+    }
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TlsServer => "serverAuth",
+            Self::AttestationKey => "tcg-kp-AIKCertificate",
+        })
+    }
+}
+
+/// Why a chain does not lead to an authority.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ChainError {
+    /// No certificate at all.
+    Empty,
+    /// The leaf is not a certificate.
+    Unreadable {
+        /// What the parser found.
+        cause: webpki::Error,
+    },
+    /// No valid way to an authority for this purpose at this time.
+    Untrusted {
+        /// What the path builder found.
+        cause: webpki::Error,
+    },
+}
+
+impl fmt::Display for ChainError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("no certificate"),
+            Self::Unreadable { cause } => write!(f, "not a certificate: {cause}"),
+            Self::Untrusted { cause: webpki::Error::UnknownIssuer } => {
+                f.write_str("issued by somebody else")
+            }
+            Self::Untrusted { cause } => write!(f, "{cause}"),
+        }
+    }
+}
+
+impl core::error::Error for ChainError {}
+
+/// The leaf and the certificates that came with it.
+fn split<'a>(
+    chain: &'a [CertificateDer<'a>],
+) -> Result<(EndEntityCert<'a>, &'a [CertificateDer<'a>]), ChainError> {
+    let (leaf, others) = chain.split_first().ok_or(ChainError::Empty)?;
+    let leaf = EndEntityCert::try_from(leaf).map_err(|cause| ChainError::Unreadable { cause })?;
+    Ok((leaf, others))
+}
+
+/// Builds a path from the leaf to one of `authorities`, every certificate in force at `now` and
+/// made for `purpose`.
+pub(crate) fn verify(
+    chain: &[CertificateDer<'_>],
+    authorities: &[TrustAnchor<'_>],
+    now: UnixMillis,
+    purpose: Purpose,
+) -> Result<(), ChainError> {
+    let (leaf, others) = split(chain)?;
+    let now = UnixTime::since_unix_epoch(Duration::from_millis(now.get()));
+    leaf.verify_for_usage(ALGORITHMS, authorities, others, now, purpose.usage(), None, None)
+        .map(|_| ())
+        .map_err(|cause| ChainError::Untrusted { cause })
+}
+
+/// The URIs among the leaf's names. Exactly one is right.
+pub(crate) fn uris(chain: &[CertificateDer<'_>]) -> Result<Vec<String>, ChainError> {
+    let (leaf, _) = split(chain)?;
+    Ok(leaf.valid_uri_names().map(ToString::to_string).collect())
+}
+
+/// The leaf's `SubjectPublicKeyInfo`, DER.
+pub(crate) fn public_key(
+    chain: &[CertificateDer<'_>],
+) -> Result<SubjectPublicKeyInfoDer<'static>, ChainError> {
+    let (leaf, _) = split(chain)?;
+    Ok(leaf.subject_public_key_info())
+}
+
+/// Whether the leaf's only URI is `expected`.
+pub(crate) fn names_only(uris: &[String], expected: &Identity) -> bool {
+    matches!(uris, [uri] if *uri == expected.to_string())
+}
+
+/// The URIs found, in words.
+pub(crate) fn in_words(uris: &[String]) -> String {
+    if uris.is_empty() { String::from("no URI") } else { uris.join(" and ") }
+}
+
+/// Signature algorithms of certificates: those of our own authorities. `[DESIGN 6]`
+const ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[webpki::ring::ECDSA_P256_SHA256];

@@ -1,0 +1,229 @@
+//! Every check by name, with both sides, also after one has failed: for people, never a verdict.
+//!
+//! The rules are those of the stages: the same functions, asked one by one.
+
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+
+use measured_boot::appraise::{PcrCheck, PcrReport};
+use measured_boot::pcr::{PcrIndex, PcrSelection};
+use measured_boot::tpm::{AikPublic, Quote};
+use tre_wire::attestation::Evidence;
+use tre_wire::message::StartState;
+use tre_wire::role::Identity;
+use tre_wire::units::UnixMillis;
+
+use crate::channel::{self, Session};
+use crate::check::{Check, Mismatch, Sides};
+use crate::reference::Reference;
+use crate::{claim, key, measured, quote};
+
+/// One check, and what came of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CheckReport {
+    /// Which check; its `Display` is the stable name.
+    pub check: Check,
+    /// What the verifier wanted.
+    pub expected: String,
+    /// What the evidence shows, or why the check could not be made.
+    pub found: String,
+    /// Whether the check passed.
+    pub ok: bool,
+}
+
+/// Runs every check on what a TRE answered over a connection, in their order.
+#[must_use]
+pub fn examine(
+    evidence: &Evidence,
+    session: &Session,
+    identity: &Identity,
+    reference: &Reference,
+    now: UnixMillis,
+) -> Vec<CheckReport> {
+    let mut rows = Rows(Vec::new());
+    rows.claims(evidence, StartState::Serving, identity.id.as_str());
+    let chain = &session.server_chain;
+    let issued = channel::check_chain(chain, reference, now);
+    rows.same(Check::TlsChain, issued, channel::EXPECTED_CHAIN);
+    rows.same(Check::TlsIdentity, channel::check_identity(chain, identity), identity);
+    let issued = key::check_chain(evidence, reference, now);
+    rows.same(Check::AikChain, issued, key::EXPECTED_CHAIN);
+    rows.same(Check::AikIdentity, key::check_identity(evidence, identity), identity);
+    let key = rows.same(Check::AikProfile, key::check_profile(evidence), key::EXPECTED_PROFILE);
+    match &key {
+        Some(key) => {
+            let certified = key::check_certificate_key(evidence, key);
+            rows.same(Check::AikCertificateKey, certified, key.name());
+        }
+        None => rows.unmade(Check::AikCertificateKey, NO_KEY),
+    }
+    rows.quote(evidence, session, key.as_ref());
+    rows.measurements(evidence, reference, now);
+    rows.0
+}
+
+/// The same for a box that is not enrolled, which has neither name nor certificates.
+#[must_use]
+pub fn examine_unenrolled(
+    evidence: &Evidence,
+    session: &Session,
+    reference: &Reference,
+    now: UnixMillis,
+) -> Vec<CheckReport> {
+    let mut rows = Rows(Vec::new());
+    rows.claims(evidence, StartState::New, "");
+    rows.same(Check::AikChain, key::check_no_chain(evidence), key::EXPECTED_NO_CHAIN);
+    let key = rows.same(Check::AikProfile, key::check_profile(evidence), key::EXPECTED_PROFILE);
+    rows.quote(evidence, session, key.as_ref());
+    rows.measurements(evidence, reference, now);
+    rows.0
+}
+
+struct Rows(Vec<CheckReport>);
+
+impl Rows {
+    /// Adds a row; `sides` tells what a check that passed has compared.
+    fn row<T, E: Mismatch>(
+        &mut self,
+        check: Check,
+        outcome: Result<T, E>,
+        sides: impl FnOnce(&T) -> Sides,
+    ) -> Option<T> {
+        let ok = outcome.is_ok();
+        let Sides { expected, found } = match &outcome {
+            Ok(passed) => sides(passed),
+            Err(error) => error.sides(),
+        };
+        self.0.push(CheckReport { check, expected, found, ok });
+        outcome.ok()
+    }
+
+    /// Adds a row whose sides are the same once it has passed.
+    fn same<T, E: Mismatch>(
+        &mut self,
+        check: Check,
+        outcome: Result<T, E>,
+        both: impl core::fmt::Display,
+    ) -> Option<T> {
+        self.row(check, outcome, |_| Sides::new(&both, &both))
+    }
+
+    /// Adds a row for a check that could not be made, which is not a check that passed.
+    fn unmade(&mut self, check: Check, why: &str) {
+        let (expected, found) = (String::from("-"), String::from(why));
+        self.0.push(CheckReport { check, expected, found, ok: false });
+    }
+
+    fn claims(&mut self, evidence: &Evidence, state: StartState, tre_id: &str) {
+        self.same(Check::EvidenceSize, claim::check_size(evidence), "within bounds");
+        self.same(Check::EvidenceFormat, claim::check_format(evidence), claim::FORMAT);
+        self.same(Check::StartState, claim::check_state(evidence, state), state.as_str());
+        self.same(Check::TreId, claim::check_tre_id(evidence, tre_id), claim::named(tre_id));
+    }
+
+    fn quote(&mut self, evidence: &Evidence, session: &Session, key: Option<&AikPublic>) {
+        match key {
+            Some(key) => {
+                let signed = quote::check_signature(evidence, key);
+                self.same(Check::QuoteSignature, signed, quote::EXPECTED_SIGNATURE);
+            }
+            None => self.unmade(Check::QuoteSignature, NO_KEY),
+        }
+        let structure = quote::check_structure(evidence);
+        let quote = self.same(Check::QuoteStructure, structure, quote::EXPECTED_STRUCTURE);
+        let Some(quote) = quote else {
+            for check in
+                [Check::QuoteSigner, Check::QualifyingData, Check::PcrSelection, Check::PcrDigest]
+            {
+                self.unmade(check, "not checked: the quote cannot be read");
+            }
+            return;
+        };
+        match key {
+            Some(key) => {
+                let signer = quote::check_signer(&quote, key);
+                self.same(Check::QuoteSigner, signer, key.qualified_name());
+            }
+            None => self.unmade(Check::QuoteSigner, NO_KEY),
+        }
+        self.quoted(evidence, session, &quote);
+    }
+
+    fn quoted(&mut self, evidence: &Evidence, session: &Session, quote: &Quote) {
+        let bound = quote::check_binding(evidence, quote, session);
+        let answer = measured_boot::digest::Sha256Digest(quote.extra_data);
+        self.same(Check::QualifyingData, bound, answer);
+        self.same(Check::PcrSelection, quote::check_selection(quote), PcrSelection::ALL);
+        match claim::pcr_values(evidence) {
+            Ok(claimed) => {
+                let digest = quote::check_pcr_digest(quote, claimed);
+                self.same(Check::PcrDigest, digest, quote.pcr_digest);
+            }
+            Err(error) => {
+                self.row(Check::PcrDigest, Err::<(), _>(error), |()| Sides::new("", ""));
+            }
+        }
+    }
+
+    fn measurements(&mut self, evidence: &Evidence, reference: &Reference, now: UnixMillis) {
+        let manifest = reference.manifest();
+        let validity = measured::in_force(manifest.valid_from, manifest.valid_until);
+        self.row(Check::ManifestValidity, measured::check_in_force(reference, now), |()| {
+            Sides::new(&validity, now.get() / 1_000)
+        });
+        let log = measured::check_log(evidence);
+        let log = self.row(Check::EventLog, log, |log| {
+            Sides::new(measured::EXPECTED_LOG, format_args!("{} events", log.events().len()))
+        });
+        let report = match (log, claim::pcr_values(evidence)) {
+            (Some(log), Ok(values)) => measured::compare(&log, &values, reference),
+            (None, _) | (_, Err(_)) => {
+                self.pcrs_unmade(true, "not checked: no log or no PCR values to judge");
+                self.time(evidence, now);
+                return;
+            }
+        };
+        match report {
+            Ok(report) => self.pcrs(&report),
+            Err(error) => {
+                self.row(Check::EventLogReplay, Err::<(), _>(error), |()| Sides::new("", ""));
+                self.pcrs_unmade(false, "not checked: nothing was measured");
+            }
+        }
+        self.time(evidence, now);
+    }
+
+    fn pcrs(&mut self, report: &PcrReport) {
+        let replay = report.checks().iter().try_for_each(measured::check_replay);
+        self.same(Check::EventLogReplay, replay, "the PCR values");
+        for check in report.checks() {
+            let value = measured::check_value(check, report);
+            self.row(Check::Pcr(check.pcr), value, |()| sides_of(check));
+        }
+    }
+
+    fn pcrs_unmade(&mut self, with_replay: bool, why: &str) {
+        if with_replay {
+            self.unmade(Check::EventLogReplay, why);
+        }
+        for pcr in PcrIndex::all() {
+            self.unmade(Check::Pcr(pcr), why);
+        }
+    }
+
+    fn time(&mut self, evidence: &Evidence, now: UnixMillis) {
+        self.row(Check::Time, measured::check_time(evidence, now), |()| {
+            Sides::new(measured::within_bound(now), evidence.time)
+        });
+    }
+}
+
+fn sides_of(check: &PcrCheck) -> Sides {
+    let expected = match check.expected {
+        Some(expected) => expected.to_string(),
+        None => alloc::format!("waived: {}", check.reason),
+    };
+    Sides { expected, found: check.found.to_string() }
+}
+
+const NO_KEY: &str = "not checked: no attestation key that is fit";

@@ -1,0 +1,353 @@
+//! The stages of an appraisal. Each consumes the one before, so that no check can be skipped.
+//!
+//! ```text
+//! Unverified -> Claimed -> Channelled -> Keyed -> Signed -> Stated -> Admitted -> Quoted
+//!   -> Measured -> Attested
+//! ```
+//!
+//! Three ways lead through them, told apart by a type parameter: [`Live`] evidence ends as
+//! [`Attested`], a box that is not enrolled as [`AppraisedUnenrolled`], evidence from files as
+//! [`Appraised`]. Nothing turns one of these into another.
+
+use measured_boot::digest::Sha256Digest;
+use measured_boot::pcr::PcrValues;
+use measured_boot::tpm::{AikPublic, Quote, QuotedPcrs};
+use tre_wire::attestation::Evidence;
+use tre_wire::message::StartState;
+use tre_wire::role::Identity;
+use tre_wire::units::UnixMillis;
+
+use crate::channel::{self, ChannelError, Session};
+use crate::claim::{self, ClaimError};
+use crate::key::{self, KeyError};
+use crate::measured::{self, AppraisalError, TimeError};
+use crate::quote::{self, BindingError, PcrError, QuoteSignatureError, StatementError};
+use crate::reference::Reference;
+use crate::verdict::{Appraised, AppraisedUnenrolled, Attested, Facts};
+
+/// Evidence of which nothing is believed yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Unverified<'a> {
+    evidence: &'a Evidence,
+    reference: &'a Reference,
+    now: UnixMillis,
+}
+
+/// Evidence of the right shape, with what it is held against.
+#[derive(Debug)]
+struct Case<'a> {
+    evidence: &'a Evidence,
+    pcrs: PcrValues,
+    reference: &'a Reference,
+    now: UnixMillis,
+}
+
+/// Evidence that says it is of the TRE that is asked for, serving.
+#[derive(Debug)]
+pub struct Claimed<'a> {
+    case: Case<'a>,
+    identity: &'a Identity,
+}
+
+/// Evidence that says it is of a box that is not enrolled.
+#[derive(Debug)]
+pub struct ClaimedNew<'a> {
+    case: Case<'a>,
+}
+
+/// The TLS connection leads to the TRE that is asked for.
+#[derive(Debug)]
+pub struct Channelled<'a> {
+    case: Case<'a>,
+    mode: Live<'a>,
+}
+
+/// Evidence from a connection that leads to the TRE asked for.
+#[derive(Debug)]
+pub struct Live<'a> {
+    identity: &'a Identity,
+    session: Session,
+    server_key: Sha256Digest,
+}
+
+/// Evidence from a connection to a box that nobody has certified.
+#[derive(Debug)]
+pub struct Enrolling {
+    session: Session,
+}
+
+/// Evidence from files: nobody knows for whom it was made.
+#[derive(Debug)]
+pub struct Unbound<'a> {
+    identity: &'a Identity,
+}
+
+impl AsRef<Session> for Live<'_> {
+    fn as_ref(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl AsRef<Session> for Enrolling {
+    fn as_ref(&self) -> &Session {
+        &self.session
+    }
+}
+
+/// The attestation key is fit, and certified where it must be.
+#[derive(Debug)]
+pub struct Keyed<'a, M> {
+    case: Case<'a>,
+    mode: M,
+    key: AikPublic,
+}
+
+/// The attestation key signed these bytes. What they say is not yet read.
+#[derive(Debug)]
+pub struct Signed<'a, M>(Keyed<'a, M>);
+
+/// The signed bytes are a quote of this TPM. What it answers is not yet known.
+#[derive(Debug)]
+pub struct Stated<'a, M> {
+    keyed: Keyed<'a, M>,
+    quote: Quote,
+}
+
+/// The quote answers whatever it must answer.
+#[derive(Debug)]
+pub struct Admitted<'a, M>(Stated<'a, M>);
+
+/// The PCR values are those quoted.
+#[derive(Debug)]
+pub struct Quoted<'a, M> {
+    stated: Stated<'a, M>,
+    pcrs: QuotedPcrs,
+}
+
+/// Every measurement is that of the reference.
+#[derive(Debug)]
+pub struct Measured<'a, M> {
+    stated: Stated<'a, M>,
+    pcrs: QuotedPcrs,
+}
+
+impl<'a> Unverified<'a> {
+    /// Starts an appraisal of `evidence` against `reference` at the time `now`.
+    #[must_use]
+    pub const fn new(evidence: &'a Evidence, reference: &'a Reference, now: UnixMillis) -> Self {
+        Self { evidence, reference, now }
+    }
+
+    /// Size, format, state and name are those of the TRE that is asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimError`].
+    pub fn claims_tre(self, identity: &'a Identity) -> Result<Claimed<'a>, ClaimError> {
+        let case = self.claims(StartState::Serving, identity.id.as_str())?;
+        Ok(Claimed { case, identity })
+    }
+
+    /// Size, format and state are those of a box that is not enrolled; it has no name.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimError`].
+    pub fn claims_new(self) -> Result<ClaimedNew<'a>, ClaimError> {
+        Ok(ClaimedNew { case: self.claims(StartState::New, "")? })
+    }
+
+    fn claims(self, state: StartState, tre_id: &str) -> Result<Case<'a>, ClaimError> {
+        let Self { evidence, reference, now } = self;
+        let pcrs = claim::check_size(evidence)?;
+        claim::check_format(evidence)?;
+        claim::check_state(evidence, state)?;
+        claim::check_tre_id(evidence, tre_id)?;
+        Ok(Case { evidence, pcrs, reference, now })
+    }
+}
+
+impl Case<'_> {
+    fn check_certified(&self, identity: &Identity) -> Result<AikPublic, KeyError> {
+        key::check_chain(self.evidence, self.reference, self.now)?;
+        key::check_identity(self.evidence, identity)?;
+        let key = key::check_profile(self.evidence)?;
+        key::check_certificate_key(self.evidence, &key)?;
+        Ok(key)
+    }
+}
+
+impl<'a> Claimed<'a> {
+    /// The TLS certificate is the asked-for TRE's. The session, and with it the nonce, is spent.
+    ///
+    /// # Errors
+    ///
+    /// [`ChannelError`].
+    pub fn check_channel(self, session: Session) -> Result<Channelled<'a>, ChannelError> {
+        let Self { case, identity } = self;
+        let server_key =
+            channel::check_server(&session.server_chain, case.reference, identity, case.now)?;
+        Ok(Channelled { case, mode: Live { identity, session, server_key } })
+    }
+
+    /// The attestation key is the asked-for TRE's; no connection is known.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`].
+    pub fn check_key(self) -> Result<Keyed<'a, Unbound<'a>>, KeyError> {
+        let Self { case, identity } = self;
+        let key = case.check_certified(identity)?;
+        Ok(Keyed { case, mode: Unbound { identity }, key })
+    }
+}
+
+impl<'a> Channelled<'a> {
+    /// The attestation key is the asked-for TRE's.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`].
+    pub fn check_key(self) -> Result<Keyed<'a, Live<'a>>, KeyError> {
+        let Self { case, mode } = self;
+        let key = case.check_certified(mode.identity)?;
+        Ok(Keyed { case, mode, key })
+    }
+}
+
+impl<'a> ClaimedNew<'a> {
+    /// The attestation key is fit to be certified, and is not yet. The session is spent.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`].
+    pub fn check_key(self, session: Session) -> Result<Keyed<'a, Enrolling>, KeyError> {
+        key::check_no_chain(self.case.evidence)?;
+        let key = key::check_profile(self.case.evidence)?;
+        Ok(Keyed { case: self.case, mode: Enrolling { session }, key })
+    }
+}
+
+impl<'a, M> Keyed<'a, M> {
+    /// The signature is the attestation key's, over the raw bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`QuoteSignatureError`].
+    pub fn verify_signature(self) -> Result<Signed<'a, M>, QuoteSignatureError> {
+        quote::check_signature(self.case.evidence, &self.key)?;
+        Ok(Signed(self))
+    }
+}
+
+impl<'a, M> Signed<'a, M> {
+    /// The bytes are a quote made by a TPM, by this key in its place, and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// [`StatementError`].
+    pub fn read(self) -> Result<Stated<'a, M>, StatementError> {
+        let quote = quote::check_structure(self.0.case.evidence)?;
+        quote::check_signer(&quote, &self.0.key)?;
+        Ok(Stated { keyed: self.0, quote })
+    }
+}
+
+impl<'a, M: AsRef<Session>> Stated<'a, M> {
+    /// The quote answers our nonce, on our connection.
+    ///
+    /// # Errors
+    ///
+    /// [`BindingError`].
+    pub fn check_binding(self) -> Result<Admitted<'a, M>, BindingError> {
+        let Keyed { case, mode, .. } = &self.keyed;
+        quote::check_binding(case.evidence, &self.quote, mode.as_ref())?;
+        Ok(Admitted(self))
+    }
+}
+
+impl<'a> Stated<'a, Unbound<'a>> {
+    /// Goes on without knowing what the quote answers: the result is good for no connection.
+    #[must_use]
+    pub const fn without_binding(self) -> Admitted<'a, Unbound<'a>> {
+        Admitted(self)
+    }
+}
+
+impl<'a, M> Admitted<'a, M> {
+    /// The quote covers every PCR, and the values in the evidence are those quoted.
+    ///
+    /// # Errors
+    ///
+    /// [`PcrError`].
+    pub fn check_pcrs(self) -> Result<Quoted<'a, M>, PcrError> {
+        quote::check_selection(&self.0.quote)?;
+        let pcrs = quote::check_pcr_digest(&self.0.quote, self.0.keyed.case.pcrs)?;
+        Ok(Quoted { stated: self.0, pcrs })
+    }
+}
+
+impl<'a, M> Quoted<'a, M> {
+    /// The manifest is in force, the log replays to the PCRs, and every PCR holds its reference
+    /// value or is waived by name.
+    ///
+    /// # Errors
+    ///
+    /// [`AppraisalError`].
+    pub fn appraise(self) -> Result<Measured<'a, M>, AppraisalError> {
+        let Case { evidence, reference, now, .. } = self.stated.keyed.case;
+        measured::check_in_force(reference, now)?;
+        let log = measured::check_log(evidence)?;
+        measured::appraise(&log, &self.pcrs, reference)?;
+        Ok(Measured { stated: self.stated, pcrs: self.pcrs })
+    }
+}
+
+impl<M> Measured<'_, M> {
+    fn facts(&self) -> Facts {
+        let Stated { keyed, quote } = &self.stated;
+        Facts {
+            attestation_key: keyed.key.name(),
+            clock: quote.clock,
+            firmware_version: quote.firmware_version,
+            pcrs: *self.pcrs.values(),
+            state_epoch: keyed.case.evidence.state_epoch,
+            time: keyed.case.evidence.time,
+        }
+    }
+}
+
+impl Measured<'_, Live<'_>> {
+    /// The TRE's time is ours, within [`CLOCK_BOUND_MS`](measured::CLOCK_BOUND_MS).
+    ///
+    /// # Errors
+    ///
+    /// [`TimeError`].
+    pub fn check_time(self) -> Result<Attested, TimeError> {
+        let Keyed { case, mode, .. } = &self.stated.keyed;
+        measured::check_time(case.evidence, case.now)?;
+        Ok(Attested::new(mode.identity.clone(), mode.server_key, self.facts()))
+    }
+}
+
+impl Measured<'_, Enrolling> {
+    /// The box's time is ours, within [`CLOCK_BOUND_MS`](measured::CLOCK_BOUND_MS).
+    ///
+    /// # Errors
+    ///
+    /// [`TimeError`].
+    pub fn check_time(self) -> Result<AppraisedUnenrolled, TimeError> {
+        let case = &self.stated.keyed.case;
+        measured::check_time(case.evidence, case.now)?;
+        let attestation_key = case.evidence.attestation_key.0.clone();
+        Ok(AppraisedUnenrolled::new(attestation_key, self.facts()))
+    }
+}
+
+impl Measured<'_, Unbound<'_>> {
+    /// Ends here: how old the evidence is, its reader must judge.
+    #[must_use]
+    pub fn unbound(self) -> Appraised {
+        Appraised::new(self.stated.keyed.mode.identity.clone(), self.facts())
+    }
+}

@@ -1,0 +1,169 @@
+//! What an appraisal ends as, and the three ways through its stages.
+
+use alloc::vec::Vec;
+
+use measured_boot::digest::Sha256Digest;
+use measured_boot::pcr::PcrValues;
+use measured_boot::tpm::{ClockInfo, FirmwareVersion, Name};
+use tre_wire::attestation::Evidence;
+use tre_wire::role::Identity;
+use tre_wire::units::UnixMillis;
+
+use crate::channel::Session;
+use crate::reference::Reference;
+use crate::refusal::Refusal;
+use crate::stage::Unverified;
+
+/// What a TPM and a TRE said, once it is believed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Facts {
+    /// Name of the attestation key.
+    pub attestation_key: Name,
+    /// The TPM's clock and boot counters.
+    pub clock: ClockInfo,
+    /// The TPM's firmware version.
+    pub firmware_version: FirmwareVersion,
+    /// The 24 PCRs.
+    pub pcrs: PcrValues,
+    /// Number of the state epoch.
+    pub state_epoch: u64,
+    /// The TRE's time.
+    pub time: UnixMillis,
+}
+
+/// Proof that the other end of a connection is the TRE asked for, running exactly the reference.
+///
+/// For this connection and this moment. Only the stages of [`crate::stage`] make one.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Attested {
+    identity: Identity,
+    server_key: Sha256Digest,
+    facts: Facts,
+}
+
+impl Attested {
+    pub(crate) const fn new(identity: Identity, server_key: Sha256Digest, facts: Facts) -> Self {
+        Self { identity, server_key, facts }
+    }
+
+    /// The TRE.
+    #[must_use]
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// SHA-256 of the SubjectPublicKeyInfo (DER) of its end of the connection.
+    #[must_use]
+    pub const fn server_key(&self) -> Sha256Digest {
+        self.server_key
+    }
+
+    /// What it said.
+    #[must_use]
+    pub const fn facts(&self) -> &Facts {
+        &self.facts
+    }
+}
+
+/// Proof that the other end of a connection runs exactly the reference, on some TPM: what an
+/// authority wants to know before it certifies. It says nothing of whose TPM that is.
+#[derive(Debug, Eq, PartialEq)]
+pub struct AppraisedUnenrolled {
+    attestation_key: Vec<u8>,
+    facts: Facts,
+}
+
+impl AppraisedUnenrolled {
+    pub(crate) const fn new(attestation_key: Vec<u8>, facts: Facts) -> Self {
+        Self { attestation_key, facts }
+    }
+
+    /// TPMT_PUBLIC of the attestation key that signed; its profile was checked. `[TPM2-P2]`
+    #[must_use]
+    pub fn attestation_key(&self) -> &[u8] {
+        &self.attestation_key
+    }
+
+    /// What the box said.
+    #[must_use]
+    pub const fn facts(&self) -> &Facts {
+        &self.facts
+    }
+}
+
+/// Evidence that was true once, of the TRE asked for: unbound, good for no connection.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Appraised {
+    identity: Identity,
+    facts: Facts,
+}
+
+impl Appraised {
+    pub(crate) const fn new(identity: Identity, facts: Facts) -> Self {
+        Self { identity, facts }
+    }
+
+    /// The TRE.
+    #[must_use]
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// What it said.
+    #[must_use]
+    pub const fn facts(&self) -> &Facts {
+        &self.facts
+    }
+}
+
+/// Appraises what a TRE answered over a connection. The session, with its nonce, is spent.
+///
+/// # Errors
+///
+/// [`Refusal`] of the first check that failed, in the order of [`crate::check::Check`].
+pub fn attest(
+    evidence: &Evidence,
+    session: Session,
+    identity: &Identity,
+    reference: &Reference,
+    now: UnixMillis,
+) -> Result<Attested, Refusal> {
+    let claimed = Unverified::new(evidence, reference, now).claims_tre(identity)?;
+    let keyed = claimed.check_channel(session)?.check_key()?;
+    let admitted = keyed.verify_signature()?.read()?.check_binding()?;
+    Ok(admitted.check_pcrs()?.appraise()?.check_time()?)
+}
+
+/// Appraises what a box that is not enrolled answered over a connection: the same, without
+/// certificates, which it does not have. The session, with its nonce, is spent.
+///
+/// # Errors
+///
+/// [`Refusal`] of the first check that failed.
+pub fn appraise_unenrolled(
+    evidence: &Evidence,
+    session: Session,
+    reference: &Reference,
+    now: UnixMillis,
+) -> Result<AppraisedUnenrolled, Refusal> {
+    let claimed = Unverified::new(evidence, reference, now).claims_new()?;
+    let keyed = claimed.check_key(session)?;
+    let admitted = keyed.verify_signature()?.read()?.check_binding()?;
+    Ok(admitted.check_pcrs()?.appraise()?.check_time()?)
+}
+
+/// Appraises evidence from a file. Who asked for it, and when, nobody knows.
+///
+/// # Errors
+///
+/// [`Refusal`] of the first check that failed.
+pub fn appraise_stored(
+    evidence: &Evidence,
+    identity: &Identity,
+    reference: &Reference,
+    now: UnixMillis,
+) -> Result<Appraised, Refusal> {
+    let claimed = Unverified::new(evidence, reference, now).claims_tre(identity)?;
+    let stated = claimed.check_key()?.verify_signature()?.read()?;
+    Ok(stated.without_binding().check_pcrs()?.appraise()?.unbound())
+}

@@ -1,0 +1,1 @@
+//! Verifies a TRE before a byte is sent to it.

@@ -1,0 +1,13 @@
+//! The endorsement key: that a manufacturer whom the operator trusts put it into a TPM.
+//!
+//! [`EkRoots`] are the certificates that the operator listed; [`CertifiedEk::check`] finds the
+//! certificate of the given key among those the box showed, and holds it against the profile and
+//! the roots.
+
+mod certificate;
+mod profile;
+mod roots;
+
+pub use certificate::{CertifiedEk, EkError};
+pub use profile::{ProfileError, TpmModel};
+pub use roots::{EkRoots, RootsError};

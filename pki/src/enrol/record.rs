@@ -1,0 +1,181 @@
+//! Who was enrolled: one file a TRE, written once and never changed.
+
+use std::path::PathBuf;
+
+use measured_boot::digest::Sha256Digest;
+use serde::{Deserialize, Serialize};
+use tre_wire::hex::{Hex32, HexBytes};
+use tre_wire::id::PeerId;
+use tre_wire::json::{self, JsonError};
+use tre_wire::role::Identity;
+use tre_wire::units::UnixMillis;
+
+use super::offer::{OfferedKey, ProvenTre};
+use crate::ek::TpmModel;
+use crate::file::{self, Access, FileError};
+
+/// Longest record. Unit: bytes.
+const RECORD_BYTES: u64 = 16 * 1024;
+
+/// What a TRE was enrolled with. JSON.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// Version of this structure: 1.
+    pub format: u32,
+    /// Its identity.
+    pub tre: Identity,
+    /// When it was enrolled.
+    pub enrolled_at: UnixMillis,
+    /// Last moment of its certificates.
+    pub certificates_end: UnixMillis,
+    /// The TPM as its maker describes it.
+    pub tpm: TpmModel,
+    /// SHA-256 of the endorsement key's certificate (DER).
+    pub endorsement_certificate_sha256: Hex32,
+    /// Name of the endorsement key. `[TPM2-P1]`
+    pub endorsement_key_name: HexBytes,
+    /// Name of the attestation key. `[TPM2-P1]`
+    pub attestation_key_name: HexBytes,
+    /// SHA-256 of the attestation key's SubjectPublicKeyInfo (DER).
+    pub attestation_key_spki_sha256: Hex32,
+    /// The same of the TLS key.
+    pub tls_key_spki_sha256: Hex32,
+    /// The same of the document key.
+    pub document_key_spki_sha256: Hex32,
+    /// SHA-256 of the reference manifest against which it was appraised.
+    pub manifest_sha256: Hex32,
+    /// SHA-256 of the deployment file that it runs.
+    pub deployment_sha256: Hex32,
+}
+
+/// The files against which a box was appraised.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct AppraisedAgainst {
+    /// SHA-256 of the reference manifest.
+    pub manifest: Sha256Digest,
+    /// SHA-256 of the deployment file.
+    pub deployment: Sha256Digest,
+}
+
+impl Record {
+    /// The record of a proven TRE.
+    #[must_use]
+    pub fn of(
+        proven: &ProvenTre,
+        against: AppraisedAgainst,
+        enrolled_at: UnixMillis,
+        certificates_end: UnixMillis,
+    ) -> Self {
+        let offer = proven.offer();
+        let spki = |key| Hex32(measured_boot::digest::sha256(&offer.spki(key)).0);
+        let endorsement = offer.endorsement();
+        Self {
+            format: 1,
+            tre: offer.tre().clone(),
+            enrolled_at,
+            certificates_end,
+            tpm: endorsement.model().clone(),
+            endorsement_certificate_sha256: Hex32(endorsement.certificate_sha256().0),
+            endorsement_key_name: HexBytes(endorsement.name().to_bytes().to_vec()),
+            attestation_key_name: HexBytes(offer.attestation().name().to_bytes().to_vec()),
+            attestation_key_spki_sha256: spki(OfferedKey::Attestation),
+            tls_key_spki_sha256: spki(OfferedKey::Tls),
+            document_key_spki_sha256: spki(OfferedKey::Document),
+            manifest_sha256: Hex32(against.manifest.0),
+            deployment_sha256: Hex32(against.deployment.0),
+        }
+    }
+}
+
+/// Why a record cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The name is taken: enrolment is immutable.
+    #[error(
+        "expected no TRE named {tre_id} in this domain, found its record {path}; an enrolment \
+         never changes: choose another name", path = path.display()
+    )]
+    Enrolled {
+        /// The name.
+        tre_id: PeerId,
+        /// Its record.
+        path: PathBuf,
+    },
+    /// The record cannot be read or written.
+    #[error(transparent)]
+    File(FileError),
+    /// The record is not as it was written.
+    #[error("expected an enrolment record in {path}: {source}", path = path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What the parser found.
+        source: JsonError,
+    },
+}
+
+/// The folder of the records.
+#[derive(Clone, Debug)]
+pub struct Records {
+    folder: PathBuf,
+}
+
+impl Records {
+    /// The records in `folder`.
+    #[must_use]
+    pub const fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// Where the record of `tre_id` stands, or will.
+    #[must_use]
+    pub fn path(&self, tre_id: &PeerId) -> PathBuf {
+        // The alphabet of ids has no separator and no leading dot.
+        self.folder.join(format!("{tre_id}.json"))
+    }
+
+    /// Refuses a name that is taken.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::Enrolled`].
+    pub fn check_free(&self, tre_id: &PeerId) -> Result<(), RecordError> {
+        let path = self.path(tre_id);
+        match path.symlink_metadata() {
+            Ok(_) => Err(RecordError::Enrolled { tre_id: tre_id.clone(), path }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(RecordError::File(FileError::Read { path, source })),
+        }
+    }
+
+    /// Writes a new record; of two that race for a name, one wins.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::Enrolled`] if the name is taken; [`RecordError::File`].
+    pub fn write(&self, record: &Record) -> Result<PathBuf, RecordError> {
+        let tre_id = &record.tre.id;
+        let path = self.path(tre_id);
+        let bytes = json::encode(record)
+            .map_err(|source| RecordError::Json { path: path.clone(), source })?;
+        match file::write_new(&path, &bytes, Access::Everybody) {
+            Ok(()) => Ok(path),
+            Err(FileError::Exists { path }) => {
+                Err(RecordError::Enrolled { tre_id: tre_id.clone(), path })
+            }
+            Err(error) => Err(RecordError::File(error)),
+        }
+    }
+
+    /// Reads the record of `tre_id`.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::File`] and [`RecordError::Json`].
+    pub fn read(&self, tre_id: &PeerId) -> Result<Record, RecordError> {
+        let path = self.path(tre_id);
+        let bytes = file::read(&path, RECORD_BYTES).map_err(RecordError::File)?;
+        json::decode(&bytes).map_err(|source| RecordError::Json { path, source })
+    }
+}

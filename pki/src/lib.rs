@@ -1,0 +1,29 @@
+//! Certificate authorities, TRE enrolment and role certificates.
+//!
+//! A trust domain is a folder ([`domain`]). Its grid authority certifies roles ([`issue`]); its
+//! TRE authority certifies a TRE, and only after the box has proven what it runs and that its
+//! keys are in a TPM which a listed manufacturer made ([`enrol`]). Time and randomness are handed
+//! in, with one exception: private keys are drawn by the signing library itself.
+//!
+//! # Sources
+//!
+//! | key | document |
+//! |---|---|
+//! | `TPM2-P1` | TCG TPM 2.0 Library, part 1: Architecture |
+//! | `EKP`, `AKP` | TCG EK and AK credential profiles |
+//! | `RFC2104` | HMAC: Keyed-Hashing for Message Authentication |
+//! | `RFC5280` | Internet X.509 Public Key Infrastructure Certificate and CRL Profile |
+//! | `RFC7468` | Textual Encodings of PKIX, PKCS and CMS Structures |
+//! | `RFC9336` | X.509 Certificate General-Purpose Extended Key Usage for Document Signing |
+
+#![forbid(unsafe_code)]
+
+pub mod authority;
+pub mod credential;
+pub mod domain;
+pub mod ek;
+pub mod enrol;
+pub mod file;
+pub mod issue;
+mod pem;
+pub mod validity;

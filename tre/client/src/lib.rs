@@ -1,0 +1,1 @@
+//! The TRE's peers: meter, dno, supplier, dsm, registrar, operator.

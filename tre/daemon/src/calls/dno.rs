@@ -1,0 +1,39 @@
+//! Calls of the network operator. `[TRE14 III-C]`
+
+use tre_wire::bounds;
+use tre_wire::id::PeerId;
+use tre_wire::journal::Command;
+use tre_wire::problem::Problem;
+
+use super::{done, from_slot, identifier, view};
+use crate::http::{Answer, Call};
+use crate::shared::Shared;
+
+/// `PUT /v1/groups/{id}`
+pub(crate) async fn put_group(
+    shared: &Shared,
+    call: &Call,
+    own: &PeerId,
+    id: &str,
+) -> Result<Answer, Problem> {
+    call.no_parameter()?;
+    let (group, body) = (identifier(id)?, call.message()?);
+    done(shared, Command::PutGroup { dno: own.clone(), group, body }).await
+}
+
+/// `GET /v1/groups`
+pub(crate) async fn groups(shared: &Shared, call: &Call, own: &PeerId) -> Result<Answer, Problem> {
+    call.no_parameter()?;
+    let dno = own.clone();
+    view(shared, move |grid| Ok(grid.groups(&dno))).await
+}
+
+/// `GET /v1/aggregates?from=SLOT`
+pub(crate) async fn aggregates(
+    shared: &Shared,
+    call: &Call,
+    own: &PeerId,
+) -> Result<Answer, Problem> {
+    let (from, dno) = (from_slot(call)?, own.clone());
+    view(shared, move |grid| Ok(grid.aggregates(&dno, from, bounds::ROWS))).await
+}

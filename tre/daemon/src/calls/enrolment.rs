@@ -1,0 +1,215 @@
+//! Enrolment of a new box, by an operator, in one connection: begin, activate, complete.
+//!
+//! Nothing is written before `complete` has checked every certificate against the deployment's
+//! own authorities: a stranger cannot enrol the box into another domain. `[DESIGN 6]`
+
+use measured_boot::tpm::{AikPublic, CredentialError, EncryptedSecret, IdObject};
+use rustls::pki_types::{CertificateDer, UnixTime};
+use thiserror::Error;
+use tre_wire::deployment::Deployment;
+use tre_wire::document;
+use tre_wire::hex::HexBytes;
+use tre_wire::id::PeerId;
+use tre_wire::message::StartState;
+use tre_wire::message::enrolment::{
+    ActivateCredential, ActivatedCredential, BeginEnrolment, CompleteEnrolment, EnrolmentDone,
+    EnrolmentKeys, ProvenKey,
+};
+use tre_wire::problem::{Problem, ProblemType};
+use tre_wire::role::{Identity, Role};
+use tre_wire::{bounds, hex};
+use webpki::{EndEntityCert, KeyUsage};
+
+use super::attestation::unavailable;
+use crate::enrolled::Enrolled;
+use crate::front;
+use crate::http::{Answer, Call, answer, problem};
+use crate::keys::{Keys, PrivateKey};
+use crate::peer::{Peer, sha256};
+use crate::shared::Shared;
+use crate::standing::Standing;
+use crate::tls;
+
+/// An enrolment between `begin` and `complete`.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    tre_id: PeerId,
+    keys: Keys,
+    /// The connection in which it began; `complete` must come in the same.
+    exporter: [u8; 32],
+}
+
+/// Why a chain is not the certificate of a key of this box.
+#[derive(Debug, Error)]
+enum ChainRefusal {
+    /// No certificate, or more than a chain has.
+    #[error("expected 1 to {most} certificates for the {key} key, found {found}", most = bounds::CHAIN)]
+    Length { key: &'static str, found: usize },
+    /// Does not lead to a TRE authority of the deployment, or is for another use.
+    #[error("certificate of the {key} key: {cause}")]
+    Chain { key: &'static str, cause: webpki::Error },
+    /// Certifies another key.
+    #[error("expected a certificate for the {key} key with hash {expected}, found {found}")]
+    Key { key: &'static str, expected: String, found: String },
+    /// Certifies another name.
+    #[error("expected the {key} key certified as {expected}")]
+    Name { key: &'static str, expected: Identity },
+}
+
+/// `POST /v1/enrolment/begin`
+pub(crate) async fn begin(shared: &Shared, peer: &Peer, call: &Call) -> Result<Answer, Problem> {
+    call.no_parameter()?;
+    let BeginEnrolment { tre_id } = call.message()?;
+    let keys = Keys::generate().map_err(internal)?;
+    let endorsement = shared.tpm.run(|tpm| tpm.endorsement()).await.map_err(unavailable)?;
+    let endorsement = endorsement.map_err(internal)?;
+    let proven = |key: &PrivateKey| -> Result<ProvenKey, Problem> {
+        let spki = key.spki().map_err(internal)?;
+        let proof = key.sign(&document::key_proof(&peer.exporter, tre_id.as_str(), &spki));
+        Ok(ProvenKey { spki: HexBytes(spki), proof: HexBytes(proof.map_err(internal)?) })
+    };
+    let certificates = endorsement.certificates.into_iter();
+    let offered = EnrolmentKeys {
+        endorsement_certificates: certificates
+            .map(|certificate| HexBytes(certificate.der))
+            .collect(),
+        endorsement_key: HexBytes(endorsement.key.area().to_vec()),
+        attestation_key: HexBytes(shared.measured.attestation_key.area().to_vec()),
+        tls: proven(&keys.tls)?,
+        document: proven(&keys.document)?,
+    };
+    let exporter = peer.exporter;
+    *shared.pending.borrow_mut() = Some(Pending { tre_id, keys, exporter });
+    answer(&offered)
+}
+
+/// `POST /v1/enrolment/activate`
+pub(crate) async fn activate(shared: &Shared, call: &Call) -> Result<Answer, Problem> {
+    call.no_parameter()?;
+    let ActivateCredential { id_object, encrypted_secret } = call.message()?;
+    let malformed =
+        |error: CredentialError| Problem::new(ProblemType::Malformed, error.to_string());
+    let id_object = IdObject::parse(id_object.as_slice()).map_err(malformed)?;
+    let encrypted_secret =
+        EncryptedSecret::parse(encrypted_secret.as_slice()).map_err(malformed)?;
+    let activated = shared
+        .tpm
+        .run(move |tpm| tpm.activate_credential(&id_object, &encrypted_secret))
+        .await
+        .map_err(unavailable)?;
+    let refused =
+        |error: tre_tpm::ActivateError| Problem::new(ProblemType::OutOfBounds, error.to_string());
+    let secret = HexBytes(activated.map_err(refused)?.to_vec());
+    answer(&ActivatedCredential { secret })
+}
+
+/// `POST /v1/enrolment/complete`
+pub(crate) async fn complete(shared: &Shared, peer: &Peer, call: &Call) -> Result<Answer, Problem> {
+    call.no_parameter()?;
+    let chains: CompleteEnrolment = call.message()?;
+    let deployment = shared.deployment.as_ref();
+    let deployment = deployment.ok_or_else(|| internal("no deployment in state new"))?;
+    let pending = shared.pending.borrow_mut().take();
+    let out_of_order = "expected `begin` before, in this very connection";
+    let pending = pending.filter(|pending| pending.exporter == peer.exporter);
+    let pending = pending.ok_or_else(|| problem(ProblemType::Conflict, out_of_order))?;
+    check(shared, deployment, &pending, &chains)?;
+
+    let Pending { tre_id, keys, .. } = pending;
+    let policy = shared.seal_policy;
+    let sealed = shared.tpm.run(move |tpm| {
+        Enrolled::seal(tpm, &policy, tre_id, chains, &keys).map(|enrolled| (enrolled, keys))
+    });
+    let (enrolled, keys) = sealed.await.map_err(unavailable)?.map_err(internal)?;
+    let bytes = enrolled.to_bytes().map_err(internal)?;
+    let front = front::enrolled(shared, &enrolled, &keys).map_err(internal)?;
+    if shared.standing.borrow().state() != StartState::New {
+        return Err(problem(ProblemType::Conflict, "this box has been enrolled meanwhile"));
+    }
+    shared.region.borrow_mut().write(&bytes).map_err(internal)?;
+    *shared.standing.borrow_mut() = Standing::Serving(Box::new(enrolled), keys);
+    // New connections show the certified key; this one ends after its answer.
+    shared.front.send_replace(front);
+    crate::log::line("enrolled; now serving");
+    answer(&EnrolmentDone { state: StartState::Serving })
+}
+
+/// Checks all three chains.
+fn check(
+    shared: &Shared,
+    deployment: &Deployment,
+    pending: &Pending,
+    chains: &CompleteEnrolment,
+) -> Result<(), Problem> {
+    let own = Identity {
+        trust_domain: deployment.trust_domain.clone(),
+        role: Role::Tre,
+        id: pending.tre_id.clone(),
+    };
+    let attestation_key = AikPublic::check(&shared.measured.attestation_key).map_err(internal)?;
+    let attestation_key = attestation_key.point().to_spki_der().to_vec();
+    let tls_key = pending.keys.tls.spki().map_err(internal)?;
+    let document_key = pending.keys.document.spki().map_err(internal)?;
+    let refused =
+        |refusal: ChainRefusal| Problem::new(ProblemType::OutOfBounds, refusal.to_string());
+    let now = shared.clock.now();
+    for (key, chain, spki, usage) in [
+        ("attestation", &chains.attestation_key_chain, attestation_key, attestation_key_usage()),
+        ("TLS", &chains.tls_chain, tls_key, KeyUsage::server_auth()),
+        ("document", &chains.document_chain, document_key, document_key_usage()),
+    ] {
+        let now = core::time::Duration::from_millis(now.get());
+        let now = UnixTime::since_unix_epoch(now);
+        check_chain(key, chain, &spki, usage, deployment, &own, now).map_err(refused)?;
+    }
+    Ok(())
+}
+
+fn check_chain(
+    key: &'static str,
+    chain: &[HexBytes],
+    spki: &[u8],
+    usage: KeyUsage,
+    deployment: &Deployment,
+    own: &Identity,
+    now: UnixTime,
+) -> Result<(), ChainRefusal> {
+    let length = ChainRefusal::Length { key, found: chain.len() };
+    let ders: Vec<CertificateDer<'_>> =
+        chain.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
+    let Some((leaf, above)) = ders.split_first() else { return Err(length) };
+    if ders.len() > bounds::CHAIN {
+        return Err(length);
+    }
+    let broken = |cause| ChainRefusal::Chain { key, cause };
+    let anchors = tls::anchors(&deployment.tre_authorities).map_err(broken)?;
+    let certificate = EndEntityCert::try_from(leaf).map_err(broken)?;
+    let provider = rustls::crypto::ring::default_provider();
+    let algorithms = provider.signature_verification_algorithms.all;
+    certificate
+        .verify_for_usage(algorithms, &anchors, above, now, usage, None, None)
+        .map_err(broken)?;
+    let found = certificate.subject_public_key_info();
+    if found.as_ref() != spki {
+        let (expected, found) = (hex::encode(&sha256(spki)), hex::encode(&sha256(&found)));
+        return Err(ChainRefusal::Key { key, expected, found });
+    }
+    match tls::identity_of(&certificate, &own.trust_domain) {
+        Ok(name) if name == *own => Ok(()),
+        Ok(_) | Err(_) => Err(ChainRefusal::Name { key, expected: own.clone() }),
+    }
+}
+
+/// tcg-kp-AIKCertificate, 2.23.133.8.3. `[AKP]`
+fn attestation_key_usage() -> KeyUsage {
+    KeyUsage::required(&[0x67, 0x81, 0x05, 0x08, 0x03])
+}
+
+/// id-kp-documentSigning, 1.3.6.1.5.5.7.3.36. `[RFC 9336]`
+fn document_key_usage() -> KeyUsage {
+    KeyUsage::required(&[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x24])
+}
+
+fn internal(error: impl core::fmt::Display) -> Problem {
+    Problem::new(ProblemType::Internal, error.to_string())
+}

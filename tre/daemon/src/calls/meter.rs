@@ -1,0 +1,85 @@
+//! Calls of meters.
+
+use tre_grid::Outcome;
+use tre_wire::document;
+use tre_wire::hex::HexBytes;
+use tre_wire::id::PeerId;
+use tre_wire::journal::Command;
+use tre_wire::message::meter::{BidRequest, Readings, Receipts};
+use tre_wire::problem::{Problem, ProblemType};
+
+use super::{command, done, from_slot, view};
+use crate::http::{Answer, Call, answer, problem};
+use crate::shared::Shared;
+use crate::standing::Standing;
+
+/// `POST /v1/readings`
+pub(crate) async fn post_readings(
+    shared: &Shared,
+    call: &Call,
+    own: &PeerId,
+) -> Result<Answer, Problem> {
+    call.no_parameter()?;
+    let Readings { readings } = call.message()?;
+    let outcome = command(shared, Command::Readings { meter: own.clone(), readings }).await?;
+    let Outcome::Receipts(receipts) = outcome else {
+        return Err(problem(ProblemType::Internal, "readings gave no receipts"));
+    };
+    let Standing::Serving(enrolled, keys) = &*shared.standing.borrow() else {
+        return Err(problem(ProblemType::Internal, "a box that serves has a document key"));
+    };
+    let tre_id = enrolled.tre_id.as_str();
+    let signed = keys.document.sign(&document::receipts(tre_id, own.as_str(), &receipts));
+    let signature =
+        signed.map_err(|error| Problem::new(ProblemType::Internal, error.to_string()))?;
+    answer(&Receipts { receipts, signature: HexBytes(signature) })
+}
+
+/// `GET /v1/prices?from=SLOT`
+pub(crate) async fn prices(shared: &Shared, call: &Call, own: &PeerId) -> Result<Answer, Problem> {
+    let (from, meter) = (from_slot(call)?, own.clone());
+    view(shared, move |grid| grid.prices(&meter, from)).await
+}
+
+/// `GET /v1/events`
+pub(crate) async fn events(shared: &Shared, call: &Call, own: &PeerId) -> Result<Answer, Problem> {
+    call.no_parameter()?;
+    let meter = own.clone();
+    view(shared, move |grid| Ok(grid.events(&meter))).await
+}
+
+/// `POST /v1/bids`
+pub(crate) async fn post_bid(
+    shared: &Shared,
+    call: &Call,
+    own: &PeerId,
+) -> Result<Answer, Problem> {
+    call.no_parameter()?;
+    let body: BidRequest = call.message()?;
+    done(shared, Command::Bid { meter: own.clone(), body }).await
+}
+
+/// `GET /v1/outcomes`
+pub(crate) async fn outcomes(
+    shared: &Shared,
+    call: &Call,
+    own: &PeerId,
+) -> Result<Answer, Problem> {
+    call.no_parameter()?;
+    let meter = own.clone();
+    view(shared, move |grid| Ok(grid.outcomes(&meter))).await
+}
+
+/// `GET /v1/account`
+pub(crate) async fn account(shared: &Shared, call: &Call, own: &PeerId) -> Result<Answer, Problem> {
+    call.no_parameter()?;
+    let meter = own.clone();
+    view(shared, move |grid| grid.account(&meter)).await
+}
+
+/// `GET /v1/bills`
+pub(crate) async fn bills(shared: &Shared, call: &Call, own: &PeerId) -> Result<Answer, Problem> {
+    call.no_parameter()?;
+    let meter = own.clone();
+    view(shared, move |grid| grid.bills_of_meter(&meter)).await
+}

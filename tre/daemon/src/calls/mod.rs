@@ -1,0 +1,69 @@
+//! The calls of the interface, grouped by who makes them.
+
+use tre_grid::{Grid, Outcome, Refusal};
+use tre_wire::journal::Command;
+use tre_wire::message::Done;
+use tre_wire::problem::{Problem, ProblemType};
+use tre_wire::units::Slot;
+
+use crate::http::{Answer, Call, answer, problem};
+use crate::owner::{CommandError, Owner};
+use crate::shared::Shared;
+
+pub(crate) mod attestation;
+pub(crate) mod dno;
+pub(crate) mod dsm;
+pub(crate) mod enrolment;
+pub(crate) mod meter;
+pub(crate) mod open;
+pub(crate) mod operator;
+pub(crate) mod registrar;
+pub(crate) mod supplier;
+
+/// The owner of the grid's state; without a deployment there is none.
+fn owner(shared: &Shared) -> Result<&Owner, Problem> {
+    let missing = || problem(ProblemType::NotServing, "expected a box with a readable deployment");
+    shared.owner.as_ref().ok_or_else(missing)
+}
+
+/// Carries out a command.
+async fn command(shared: &Shared, command: Command) -> Result<Outcome, Problem> {
+    owner(shared)?.command(command).await.map_err(|error| refusal(&error))
+}
+
+/// Carries out a command after which there is nothing to say.
+async fn done(shared: &Shared, what: Command) -> Result<Answer, Problem> {
+    command(shared, what).await?;
+    answer(&Done {})
+}
+
+/// Reads the state and answers with what was read.
+async fn view<T: serde::Serialize + 'static>(
+    shared: &Shared,
+    read: impl FnOnce(&Grid) -> Result<T, Refusal> + 'static,
+) -> Result<Answer, Problem> {
+    let seen = owner(shared)?.view(read).await.map_err(|error| refusal(&error))?;
+    answer(&seen.map_err(|refused| Problem::new(refused.problem(), refused.to_string()))?)
+}
+
+/// A slot parameter named `from`; the first slot of all without one.
+fn from_slot(call: &Call) -> Result<Slot, Problem> {
+    let number: u64 = call.parameter("from")?.unwrap_or(0);
+    Slot::new(number).map_err(|error| Problem::new(ProblemType::BadRequest, error.to_string()))
+}
+
+/// An identifier from the path.
+fn identifier<T: core::str::FromStr<Err: core::fmt::Display>>(text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|error: T::Err| {
+        let detail = format!("identifier in the path: {error}");
+        Problem::new(ProblemType::BadRequest, detail)
+    })
+}
+
+fn refusal(error: &CommandError) -> Problem {
+    let kind = match error {
+        CommandError::Refused(refusal) => refusal.problem(),
+        CommandError::Random(_) | CommandError::Gone => ProblemType::Internal,
+    };
+    Problem::new(kind, error.to_string())
+}

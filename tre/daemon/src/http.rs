@@ -1,0 +1,151 @@
+//! One request, bounded and whole, and one answer.
+
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tre_wire::problem::{MEDIA_TYPE, Problem, ProblemType};
+use tre_wire::{bounds as wire_bounds, json};
+
+use crate::bounds;
+
+/// Media type of every body that is not a problem.
+const JSON: &str = "application/json";
+
+/// A request that has arrived whole.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// What is done.
+    pub(crate) method: Method,
+    /// To what: the path, percent-encoding refused.
+    pub(crate) path: String,
+    /// Parameters, `key=value` joined by `&`; empty if there are none.
+    pub(crate) query: String,
+    /// The body, unread.
+    pub(crate) body: Bytes,
+}
+
+/// The body of an answer: JSON.
+pub(crate) type Answer = Vec<u8>;
+
+/// Takes a whole request in, within its bounds.
+///
+/// # Errors
+///
+/// A problem for one that is too large, too slow, cut, or of another media type.
+pub(crate) async fn receive(request: Request<Incoming>) -> Result<Call, Problem> {
+    let (head, body) = request.into_parts();
+    let path = head.uri.path().to_owned();
+    let query = head.uri.query().unwrap_or_default().to_owned();
+    if path.contains('%') || query.contains('%') {
+        return Err(problem(ProblemType::BadRequest, "expected a path without percent-encoding"));
+    }
+    let has_body = matches!(head.method, Method::POST | Method::PUT);
+    let media_type = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    if has_body && media_type != Some(JSON.as_bytes()) {
+        return Err(problem(
+            ProblemType::UnsupportedMedia,
+            "expected content-type application/json",
+        ));
+    }
+    let claimed = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    let claimed = claimed.and_then(|value| value.parse::<usize>().ok()).unwrap_or(0);
+    if claimed > wire_bounds::BODY_BYTES {
+        return Err(too_large());
+    }
+    let body = collect(body).await?;
+    if !has_body && !body.is_empty() {
+        return Err(problem(ProblemType::BadRequest, "expected no body with this method"));
+    }
+    Ok(Call { method: head.method, path, query, body })
+}
+
+async fn collect(body: Incoming) -> Result<Bytes, Problem> {
+    let whole = Limited::new(body, wire_bounds::BODY_BYTES).collect();
+    match tokio::time::timeout(bounds::BODY, whole).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(problem(ProblemType::BadRequest, "expected the whole body")),
+        Err(_) => Err(problem(ProblemType::Timeout, "expected the whole body within 10 seconds")),
+    }
+}
+
+fn too_large() -> Problem {
+    let detail = format!("expected a body of at most {} bytes", wire_bounds::BODY_BYTES);
+    Problem::new(ProblemType::TooLarge, detail)
+}
+
+/// A problem with a fixed text.
+pub(crate) fn problem(kind: ProblemType, detail: &str) -> Problem {
+    Problem::new(kind, detail.to_owned())
+}
+
+impl Call {
+    /// Decodes the body.
+    ///
+    /// # Errors
+    ///
+    /// [`ProblemType::Malformed`] with the field and position.
+    pub(crate) fn message<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        json::decode(&self.body)
+            .map_err(|error| Problem::new(ProblemType::Malformed, error.detail()))
+    }
+
+    /// The one parameter that this call takes, or nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ProblemType::BadRequest`] for any other parameter, or a value that is not one.
+    pub(crate) fn parameter<T: core::str::FromStr>(&self, key: &str) -> Result<Option<T>, Problem> {
+        if self.query.is_empty() {
+            return Ok(None);
+        }
+        let value = self.query.strip_prefix(key).and_then(|rest| rest.strip_prefix('='));
+        let parsed = value.and_then(|text| text.parse().ok());
+        parsed.map(Some).ok_or_else(|| {
+            let detail = format!("expected no parameter but {key}, and a value for it");
+            Problem::new(ProblemType::BadRequest, detail)
+        })
+    }
+
+    /// Refuses any parameter.
+    ///
+    /// # Errors
+    ///
+    /// [`ProblemType::BadRequest`].
+    pub(crate) fn no_parameter(&self) -> Result<(), Problem> {
+        if self.query.is_empty() {
+            return Ok(());
+        }
+        Err(problem(ProblemType::BadRequest, "expected no parameter"))
+    }
+}
+
+/// Encodes an answer.
+///
+/// # Errors
+///
+/// [`ProblemType::Internal`], which no type of the interface causes.
+pub(crate) fn answer<T: Serialize>(message: &T) -> Result<Answer, Problem> {
+    json::encode(message).map_err(|error| Problem::new(ProblemType::Internal, error.detail()))
+}
+
+/// The answer as HTTP.
+pub(crate) fn respond(result: Result<Answer, Problem>) -> Response<Full<Bytes>> {
+    let (status, media_type, body) = match result {
+        Ok(body) => (StatusCode::OK, JSON, body),
+        Err(problem) => {
+            let status = StatusCode::from_u16(problem.status);
+            let body = json::encode(&problem).unwrap_or_default();
+            (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), MEDIA_TYPE, body)
+        }
+    };
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,146 @@
+//! From an open TPM and disk to a listening TRE, in the one order that is safe.
+
+use core::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use core::cell::RefCell;
+
+use measured_boot::pcr::PcrValues;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tre_grid::Grid;
+use tre_store::Device;
+use tre_tpm::{Tpm, TpmError};
+use tre_wire::policy::PolicyError;
+
+use crate::clock::Clock;
+use crate::front;
+use crate::log::line;
+use crate::metrics::Counters;
+use crate::owner;
+use crate::random::{self, MixError};
+use crate::sandbox::{self, SandboxError};
+use crate::server;
+use crate::shared::{Measured, Shared};
+use crate::standing::{self, Standing, StartError, Started};
+use crate::tls::TlsError;
+use crate::tpm;
+
+/// What a box is started with.
+pub(crate) struct Platform {
+    /// The TPM.
+    pub(crate) tpm: Box<dyn Tpm>,
+    /// The data disk.
+    pub(crate) disk: Device,
+    /// TCG event log as the firmware left it.
+    pub(crate) event_log: Vec<u8>,
+    /// Where to listen.
+    pub(crate) listen: SocketAddr,
+}
+
+/// Why a box does not serve at all.
+#[derive(Debug, Error)]
+pub(crate) enum ServeError {
+    /// The TPM's randomness could not be mixed in.
+    #[error(transparent)]
+    Random(MixError),
+    /// Neither new nor serving nor locked.
+    #[error(transparent)]
+    Start(StartError),
+    /// The TPM has no attestation key.
+    #[error("attestation key: {0}")]
+    AttestationKey(#[source] TpmError),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(TlsError),
+    /// The policy cannot govern a grid.
+    #[error("policy: {0}")]
+    Policy(#[source] PolicyError),
+    /// The sandbox does not stand.
+    #[error(transparent)]
+    Sandbox(SandboxError),
+    /// The operating system refuses a thread or a socket.
+    #[error("{step}: {cause}")]
+    System {
+        /// What was asked of it.
+        step: &'static str,
+        /// Its answer.
+        cause: std::io::Error,
+    },
+}
+
+/// Starts and serves until the process ends.
+///
+/// # Errors
+///
+/// [`ServeError`].
+pub(crate) fn run(platform: Platform) -> Result<(), ServeError> {
+    let Platform { mut tpm, disk, event_log, listen } = platform;
+    random::mix_in(tpm.as_mut()).map_err(ServeError::Random)?;
+    let started = standing::start(disk, tpm.as_mut()).map_err(ServeError::Start)?;
+    let attestation_key = tpm.attestation_key().map_err(ServeError::AttestationKey)?;
+    print_start(&started);
+    let measured = Measured { attestation_key, event_log, pcrs: started.pcrs };
+
+    let system = |step| move |cause| ServeError::System { step, cause };
+    let tpm = tpm::spawn(tpm).map_err(system("TPM thread"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(system("event loop"))?;
+    let tasks = tokio::task::LocalSet::new();
+    tasks.block_on(&runtime, async move {
+        let listener = TcpListener::bind(listen).await.map_err(system("listening"))?;
+        let address = listener.local_addr().map_err(system("listening"))?;
+        let shared = Rc::new(share(started, measured, tpm)?);
+        // From here on no file opens and no thread starts, and only then a peer is heard.
+        sandbox::enter().map_err(ServeError::Sandbox)?;
+        line(&format!("listening on {address}"));
+        server::serve(listener, shared).await.map_err(system("accepting"))
+    })
+}
+
+fn share(started: Started, measured: Measured, tpm: tpm::TpmHandle) -> Result<Shared, ServeError> {
+    let clock = Arc::new(Clock::start());
+    let Started { standing, deployment, region, seal_policy, .. } = started;
+    let front = match &standing {
+        Standing::Serving(enrolled, keys) => {
+            front::certified(deployment.as_ref(), enrolled, keys, Arc::clone(&clock))
+        }
+        Standing::New | Standing::Locked { .. } => {
+            front::throw_away(deployment.as_ref(), Arc::clone(&clock))
+        }
+    };
+    let grid = deployment.as_ref().map(|found| Grid::new(found.policy.clone(), clock.now()));
+    let grid = grid.transpose().map_err(ServeError::Policy)?;
+    let owner = grid.map(|grid| owner::spawn(grid, Arc::clone(&clock)));
+    Ok(Shared {
+        clock,
+        deployment,
+        owner,
+        tpm,
+        standing: RefCell::new(standing),
+        pending: RefCell::new(None),
+        region: RefCell::new(region),
+        seal_policy,
+        front: watch::Sender::new(front.map_err(ServeError::Tls)?),
+        measured,
+        counters: Counters::default(),
+    })
+}
+
+/// State and PCRs on the console: all public, and all that an operator can compare.
+fn print_start(started: &Started) {
+    print_pcrs(&started.pcrs);
+    line(&format!("state {}", started.standing.state().as_str()));
+    let reason = started.standing.reason();
+    if !reason.is_empty() {
+        line(&format!("locked: {reason}"));
+    }
+}
+
+fn print_pcrs(pcrs: &PcrValues) {
+    for (pcr, value) in pcrs.iter() {
+        line(&format!("pcr {:02} {value}", pcr.number()));
+    }
+}

@@ -1,0 +1,57 @@
+//! What all connections share. One thread, so no lock; nothing here is grid state.
+
+use core::cell::RefCell;
+use std::sync::Arc;
+
+use measured_boot::pcr::PcrValues;
+use measured_boot::tpm::Public;
+use tokio::sync::watch;
+use tre_store::TwoSlotRegion;
+use tre_tpm::SealPolicy;
+use tre_wire::deployment::Deployment;
+
+use crate::calls::enrolment::Pending;
+use crate::clock::Clock;
+use crate::metrics::Counters;
+use crate::owner::Owner;
+use crate::server::Front;
+use crate::standing::Standing;
+use crate::tpm::TpmHandle;
+
+/// What all connections share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// The TRE's time.
+    pub(crate) clock: Arc<Clock>,
+    /// The deployment, unless it could not be read.
+    pub(crate) deployment: Option<Deployment>,
+    /// The owner of the grid's state; none without a deployment.
+    pub(crate) owner: Option<Owner>,
+    /// The TPM thread.
+    pub(crate) tpm: TpmHandle,
+    /// What the box is; changed once, by an enrolment.
+    pub(crate) standing: RefCell<Standing>,
+    /// The enrolment under way.
+    pub(crate) pending: RefCell<Option<Pending>>,
+    /// Where the enrolment record stands.
+    pub(crate) region: RefCell<TwoSlotRegion>,
+    /// The PCR values under which secrets are sealed.
+    pub(crate) seal_policy: SealPolicy,
+    /// The present TLS side.
+    pub(crate) front: watch::Sender<Front>,
+    /// What evidence says besides the quote.
+    pub(crate) measured: Measured,
+    /// Counters for the operator.
+    pub(crate) counters: Counters,
+}
+
+/// What does not change while the box runs.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    /// The attestation key.
+    pub(crate) attestation_key: Public,
+    /// TCG event log as the firmware left it.
+    pub(crate) event_log: Vec<u8>,
+    /// All PCRs after the last extension.
+    pub(crate) pcrs: PcrValues,
+}

@@ -1,0 +1,346 @@
+//! Which meter, account, tariff and capacity each connection point has, slot by slot.
+//!
+//! A point has a *timeline* of at most [`bounds::RECORDS_PER_POINT`] stints that do not overlap.
+//! What has begun is never rewritten: a new record takes effect in a slot that nobody has metered
+//! yet, so a sum, a bill and a privacy rule always speak of the same connections.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use tre_wire::bounds;
+use tre_wire::id::{AccountId, PeerId, PointId};
+use tre_wire::message::registrar::ConnectionRecord;
+use tre_wire::policy::Policy;
+use tre_wire::units::{Slot, Watts};
+
+use crate::names::{Names, index};
+use crate::refusal::ConnectionRefusal;
+
+/// One record of a timeline, names as numbers. It holds in slots `from..to`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Stint {
+    pub(crate) from: Slot,
+    /// [`Slot::MAX`] while open.
+    pub(crate) to: Slot,
+    pub(crate) account: u32,
+    pub(crate) meter: u32,
+    pub(crate) tariff: u32,
+    capacity_w: u32,
+}
+
+/// One connection point.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Point {
+    timeline: Box<[Stint]>,
+    /// Groups whose latest membership names the point.
+    groups: u8,
+}
+
+/// All connection points of a TRE.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Connections {
+    numbers: BTreeMap<PointId, u32>,
+    points: Vec<Point>,
+    pub(crate) meters: Names<PeerId>,
+    pub(crate) accounts: Names<AccountId>,
+    /// (meter, point) for every timeline that names the meter.
+    meter_points: BTreeSet<(u32, u32)>,
+    /// (account, point) for every timeline that names the account.
+    account_points: BTreeSet<(u32, u32)>,
+    /// (slot, point) for every slot to come in which a stint begins or ends.
+    turns: BTreeSet<(Slot, u32)>,
+}
+
+/// A change of the timeline that was judged and may be carried out.
+#[derive(Debug)]
+pub(crate) struct Change {
+    point: Option<u32>,
+    timeline: Vec<Stint>,
+}
+
+/// What a command has to know of the present to judge a record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Horizon {
+    /// The slot that has begun last.
+    pub(crate) begun: Slot,
+    /// First slot that has not closed.
+    pub(crate) first_open: Slot,
+    /// Slots after its close in which a reading may still come.
+    pub(crate) lateness: u64,
+}
+
+impl Stint {
+    /// Whether the stint holds in `slot`.
+    pub(crate) fn holds(&self, slot: Slot) -> bool {
+        self.from <= slot && slot < self.to
+    }
+
+    fn meets(&self, other: &Self) -> bool {
+        self.from < other.to && other.from < self.to
+    }
+
+    /// Power that the connection is built for. At most 10^9 by [`Watts`].
+    pub(crate) fn capacity_w(&self) -> u64 {
+        u64::from(self.capacity_w)
+    }
+
+    /// The same as it was declared.
+    pub(crate) fn capacity(&self) -> Watts {
+        Watts::new(self.capacity_w()).unwrap_or(Watts::MAX)
+    }
+
+    /// Most energy that the connection can carry over `slots` slots, rounded down. Unit: Wh.
+    pub(crate) fn most_wh(&self, policy: &Policy, slots: u64) -> u64 {
+        // 10^9 W times 8.64 10^7 ms times 10^4 slots: past 64 bits only where no bid reaches.
+        let milliwatt_seconds = self.capacity_w().saturating_mul(policy.slot_ms);
+        milliwatt_seconds.saturating_mul(slots).checked_div(MS_PER_HOUR).unwrap_or(0)
+    }
+
+    /// Whether `energy_wh` in one slot is above the installed capacity. `[TRE14 III-C]`
+    ///
+    /// Exact: energy is whole, so it is above the quotient if and only if it is above its floor.
+    pub(crate) fn exceeded_by(&self, policy: &Policy, energy_wh: u64) -> bool {
+        energy_wh > self.most_wh(policy, 1)
+    }
+}
+
+const MS_PER_HOUR: u64 = 3_600_000;
+
+impl Connections {
+    pub(crate) const fn new() -> Self {
+        Self {
+            numbers: BTreeMap::new(),
+            points: Vec::new(),
+            meters: Names::new(),
+            accounts: Names::new(),
+            meter_points: BTreeSet::new(),
+            account_points: BTreeSet::new(),
+            turns: BTreeSet::new(),
+        }
+    }
+
+    /// The number of a known point.
+    pub(crate) fn point(&self, id: &PointId) -> Option<u32> {
+        self.numbers.get(id).copied()
+    }
+
+    /// How many points there are.
+    pub(crate) fn count(&self) -> usize {
+        self.points.len()
+    }
+
+    /// The stints of a point, in order.
+    pub(crate) fn timeline(&self, point: u32) -> &[Stint] {
+        self.points.get(index(point)).map_or(&[], |point| &point.timeline)
+    }
+
+    /// Points by id, after `after`.
+    pub(crate) fn after(&self, after: Option<&PointId>) -> impl Iterator<Item = (&PointId, u32)> {
+        use core::ops::Bound::{Excluded, Unbounded};
+        let from = after.map_or(Unbounded, Excluded);
+        self.numbers.range::<PointId, _>((from, Unbounded)).map(|(id, &point)| (id, point))
+    }
+
+    /// The stint of a point that holds in `slot`.
+    pub(crate) fn at(&self, point: u32, slot: Slot) -> Option<&Stint> {
+        self.timeline(point).iter().find(|stint| stint.holds(slot))
+    }
+
+    /// The capacity that was declared for `slot`, or else for the nearest time after or before.
+    pub(crate) fn declared_w(&self, point: u32, slot: Slot) -> u64 {
+        let timeline = self.timeline(point);
+        let stint = timeline.iter().find(|stint| slot < stint.to).or(timeline.last());
+        stint.map_or(0, Stint::capacity_w)
+    }
+
+    /// The point and stint that tie the meter to a point in `slot`.
+    pub(crate) fn of_meter(&self, meter: &PeerId, slot: Slot) -> Option<(u32, &Stint)> {
+        let meter = self.meters.number(meter)?;
+        self.meter_points.range((meter, 0)..=(meter, u32::MAX)).find_map(|&(_, point)| {
+            let stint = self.at(point, slot).filter(|stint| stint.meter == meter)?;
+            Some((point, stint))
+        })
+    }
+
+    /// How many groups name the point.
+    pub(crate) fn groups_of(&self, point: u32) -> u8 {
+        self.points.get(index(point)).map_or(0, |point| point.groups)
+    }
+
+    /// The point is in one group more.
+    pub(crate) fn enter_group(&mut self, point: u32) {
+        if let Some(point) = self.points.get_mut(index(point)) {
+            point.groups = point.groups.saturating_add(1);
+        }
+    }
+
+    /// The point is in one group less.
+    pub(crate) fn leave_group(&mut self, point: u32) {
+        if let Some(point) = self.points.get_mut(index(point)) {
+            point.groups = point.groups.saturating_sub(1);
+        }
+    }
+
+    /// Whether any timeline names the account.
+    pub(crate) fn names_account(&self, account: u32) -> bool {
+        self.account_points.range((account, 0)..=(account, u32::MAX)).next().is_some()
+    }
+
+    /// First slot from `begun` on in which a stint begins or ends.
+    pub(crate) fn next_turn(&self) -> Option<Slot> {
+        self.turns.first().map(|&(slot, _)| slot)
+    }
+
+    /// Takes the points in which a stint begins or ends at `slot`.
+    pub(crate) fn take_turns(&mut self, slot: Slot) -> Vec<u32> {
+        let mut points = Vec::new();
+        while let Some(&(turn, point)) = self.turns.first() {
+            if turn > slot {
+                break;
+            }
+            self.turns.pop_first();
+            points.push(point);
+        }
+        points
+    }
+
+    /// Judges a record for a point. `Ok(None)` if that very record stands already.
+    pub(crate) fn judge(
+        &self,
+        id: &PointId,
+        record: &ConnectionRecord,
+        tariff: Option<u32>,
+        horizon: Horizon,
+    ) -> Result<Option<Change>, ConnectionRefusal> {
+        let point = self.point(id);
+        let wanted = self.stint(record, tariff);
+        let old = point.map_or(&[][..], |point| self.timeline(point));
+        if old.contains(&wanted) {
+            return Ok(None);
+        }
+        // A point that is new may begin in the running slot: nothing of it stands yet.
+        let least = if point.is_none() { horizon.begun } else { horizon.begun.next() };
+        if wanted.from < least {
+            return Err(ConnectionRefusal::Begun { least, found: wanted.from });
+        }
+        if wanted.to <= wanted.from {
+            return Err(ConnectionRefusal::Empty { from: wanted.from, found: wanted.to });
+        }
+        if point.is_none() && self.points.len() >= bounds::POINTS {
+            return Err(ConnectionRefusal::PointsFull { most: bounds::POINTS });
+        }
+        self.judge_elsewhere(point, &wanted)?;
+        let mut timeline = cut(old, wanted);
+        if timeline.len() > bounds::RECORDS_PER_POINT {
+            // No reading of the oldest record may still come, or it would find no record.
+            let oldest = timeline.remove(0);
+            if oldest.to.plus(horizon.lateness) > horizon.first_open {
+                let most = bounds::RECORDS_PER_POINT;
+                return Err(ConnectionRefusal::TimelineFull { most });
+            }
+        }
+        Ok(Some(Change { point, timeline }))
+    }
+
+    /// The record as a stint; a name that is not known yet stands as [`u32::MAX`].
+    fn stint(&self, record: &ConnectionRecord, tariff: Option<u32>) -> Stint {
+        Stint {
+            from: record.from_slot,
+            to: record.to_slot.unwrap_or(Slot::MAX),
+            account: self.accounts.number(&record.account).unwrap_or(u32::MAX),
+            meter: self.meters.number(&record.meter).unwrap_or(u32::MAX),
+            tariff: tariff.unwrap_or(u32::MAX),
+            capacity_w: watts(record.capacity_w),
+        }
+    }
+
+    /// Refuses a meter or an account that has another point in the same slots.
+    fn judge_elsewhere(&self, here: Option<u32>, wanted: &Stint) -> Result<(), ConnectionRefusal> {
+        let taken = |point: u32, same: fn(&Stint, &Stint) -> bool| {
+            let mut timeline = self.timeline(point).iter();
+            Some(point) != here && timeline.any(|stint| same(stint, wanted) && stint.meets(wanted))
+        };
+        let (meter, account) = (wanted.meter, wanted.account);
+        let mut meters = self.meter_points.range((meter, 0)..=(meter, u32::MAX));
+        if meters.any(|&(_, point)| taken(point, |one, other| one.meter == other.meter)) {
+            return Err(ConnectionRefusal::MeterElsewhere);
+        }
+        let mut accounts = self.account_points.range((account, 0)..=(account, u32::MAX));
+        if accounts.any(|&(_, point)| taken(point, |one, other| one.account == other.account)) {
+            return Err(ConnectionRefusal::AccountElsewhere);
+        }
+        Ok(())
+    }
+
+    /// Carries out what [`Self::judge`] allowed. Returns the point and the accounts that it had.
+    ///
+    /// `None` when numbers for names run out, which [`bounds::POINTS`] keeps from happening.
+    pub(crate) fn put(
+        &mut self,
+        id: &PointId,
+        record: &ConnectionRecord,
+        tariff: u32,
+        change: Change,
+        begun: Slot,
+    ) -> Option<(u32, Vec<u32>)> {
+        let Change { point, mut timeline } = change;
+        let account = self.accounts.learn(&record.account)?;
+        let meter = self.meters.learn(&record.meter)?;
+        if let Some(last) = timeline.last_mut() {
+            (last.account, last.meter, last.tariff) = (account, meter, tariff);
+        }
+        let point = match point {
+            Some(point) => point,
+            None => self.add_point(id)?,
+        };
+        let place = self.points.get_mut(index(point))?;
+        let old = core::mem::replace(&mut place.timeline, timeline.into_boxed_slice());
+        for stint in &old {
+            self.turns.remove(&(stint.from, point));
+            self.turns.remove(&(stint.to, point));
+            self.meter_points.remove(&(stint.meter, point));
+            self.account_points.remove(&(stint.account, point));
+        }
+        let new = place.timeline.clone();
+        for stint in &new {
+            let slots = [stint.from, stint.to].into_iter();
+            let ahead = slots.filter(|&slot| slot > begun && slot < Slot::MAX);
+            self.turns.extend(ahead.map(|slot| (slot, point)));
+            self.meter_points.insert((stint.meter, point));
+            self.account_points.insert((stint.account, point));
+        }
+        for stint in &old {
+            self.forget_meter(stint.meter);
+        }
+        Some((point, old.iter().map(|stint| stint.account).collect()))
+    }
+
+    fn add_point(&mut self, id: &PointId) -> Option<u32> {
+        let point = u32::try_from(self.points.len()).ok()?;
+        self.points.push(Point { timeline: Box::new([]), groups: 0 });
+        self.numbers.insert(id.clone(), point);
+        Some(point)
+    }
+
+    fn forget_meter(&mut self, meter: u32) {
+        if self.meter_points.range((meter, 0)..=(meter, u32::MAX)).next().is_none() {
+            self.meters.forget(meter);
+        }
+    }
+}
+
+/// The timeline with `wanted` from its first slot on: what begins later goes, what runs is cut.
+fn cut(old: &[Stint], wanted: Stint) -> Vec<Stint> {
+    let mut timeline: Vec<Stint> = Vec::with_capacity(bounds::RECORDS_PER_POINT);
+    timeline.extend(old.iter().filter(|stint| stint.from < wanted.from));
+    if let Some(last) = timeline.last_mut() {
+        last.to = last.to.min(wanted.from);
+    }
+    timeline.push(wanted);
+    timeline
+}
+
+fn watts(capacity: Watts) -> u32 {
+    u32::try_from(capacity.get()).unwrap_or(u32::MAX)
+}

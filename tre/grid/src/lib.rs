@@ -1,0 +1,42 @@
+//! Monitoring, billing and demand response as one deterministic state machine. `[TRE14 III]`
+//!
+//! [`Grid`] is a function: `(state, record) -> (state, outcome)`, where a record is a command with
+//! its time and its seed. Same state and same record give the same bytes. There is no clock, no
+//! socket and no random source here: the daemon hands them in, and a journal of records rebuilds
+//! the state.
+//!
+//! [`Grid::apply`] first lets time pass (slots close, noise is drawn, deadlines pass, bills go
+//! out) and then judges the command. A refused command leaves the state exactly as a
+//! [`Tick`](tre_wire::journal::Command::Tick) of the same time and seed would.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod alerts;
+mod billing;
+mod clock;
+mod connections;
+mod demand_response;
+mod grid;
+pub mod laplace;
+mod metering;
+mod monitoring;
+mod names;
+mod prices;
+pub mod randomness;
+mod readings;
+mod refusal;
+mod views;
+
+#[cfg(test)]
+mod tests;
+
+pub use grid::{Grid, Outcome};
+pub use refusal::{
+    BidRefusal, ClockRefusal, ConnectionRefusal, DecisionRefusal, EventRefusal, GroupRefusal,
+    PeriodRefusal, PriceRefusal, ReadingRefusal, Refusal, ViewRefusal,
+};

@@ -1,0 +1,268 @@
+//! What each party may see, by its identity. Nothing here changes state.
+//!
+//! A view shows the state of the last step: whoever needs the present applies a `Tick` first when
+//! [`Grid::next_deadline`] has come.
+
+use alloc::string::ToString as _;
+use alloc::vec::Vec;
+
+use tre_wire::bounds;
+use tre_wire::id::{EventId, GroupId, PeerId, PointId};
+use tre_wire::message::dno::{Aggregate, Aggregates, GroupSummary, Groups};
+use tre_wire::message::dsm::{EventOutcome, PseudoBids};
+use tre_wire::message::meter::{Account, EventNotice, Events, MeterOutcome, MeterPrices, Outcomes};
+use tre_wire::message::operator::Alerts;
+use tre_wire::message::registrar::{Connection, ConnectionRecord, Connections};
+use tre_wire::message::supplier::{Bill, Bills};
+use tre_wire::units::{MilliWattHours, Slot};
+
+use crate::billing::Issued;
+use crate::connections::Stint;
+use crate::demand_response::Event;
+use crate::grid::Grid;
+use crate::monitoring::{Group, Release};
+use crate::refusal::{Refusal, ViewRefusal};
+
+impl Grid {
+    /// Prices of the meter's own tariff: the one that holds at `from`, even if it was published
+    /// for an earlier slot, then those after it; at most `bounds::ROWS`.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewRefusal::NoConnection`].
+    pub fn prices(&self, meter: &PeerId, from: Slot) -> Result<MeterPrices, Refusal> {
+        let stint = self.stint(meter)?;
+        let tariff = self.tariffs.tariff(stint.tariff).ok_or(ViewRefusal::NoConnection)?;
+        Ok(MeterPrices { tariff: tariff.id.clone(), prices: tariff.series(from) })
+    }
+
+    /// Every event that this TRE holds, by id: what a meter may bid on. `[TRE14 III-E]`
+    ///
+    /// All meters see the same.
+    #[must_use]
+    pub fn events(&self, _meter: &PeerId) -> Events {
+        let notice = |event: &Event| EventNotice {
+            event: event.id.clone(),
+            terms: event.terms,
+            state: event.state(),
+        };
+        let mut events: Vec<EventNotice> = self.events.0.iter().map(notice).collect();
+        events.sort_by(|one, other| one.event.cmp(&other.event));
+        Events { events }
+    }
+
+    /// How each event went for this meter, whether it bid or not, by id.
+    #[must_use]
+    pub fn outcomes(&self, meter: &PeerId) -> Outcomes {
+        let row =
+            |event: &Event| MeterOutcome { event: event.id.clone(), outcome: event.outcome(meter) };
+        let mut outcomes: Vec<MeterOutcome> = self.events.0.iter().map(row).collect();
+        outcomes.sort_by(|one, other| one.event.cmp(&other.event));
+        Outcomes { outcomes }
+    }
+
+    /// The running bill and the alerts of the account that the meter serves now.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewRefusal::NoConnection`].
+    pub fn account(&self, meter: &PeerId) -> Result<Account, Refusal> {
+        let stint = self.stint(meter)?;
+        let account = self.accounts.account(stint.account).ok_or(ViewRefusal::NoConnection)?;
+        let running = account.running(stint.tariff).ok_or(ViewRefusal::NoConnection)?;
+        Ok(Account {
+            period_from: running.from,
+            running_nano: running.total.get().to_string(),
+            over_capacity: account.over_capacity,
+            time: self.now,
+        })
+    }
+
+    /// The bills of the account that the meter serves now.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewRefusal::NoConnection`].
+    pub fn bills_of_meter(&self, meter: &PeerId) -> Result<Bills, Refusal> {
+        let stint = self.stint(meter)?;
+        let account = self.accounts.account(stint.account).ok_or(ViewRefusal::NoConnection)?;
+        let bills = account.issued().iter().filter_map(|bill| self.bill(stint.account, bill));
+        Ok(Bills { bills: bills.collect() })
+    }
+
+    /// The network operator's own groups, by id.
+    ///
+    /// Each with its membership in the running slot, or the first to come if it has none yet.
+    #[must_use]
+    pub fn groups(&self, dno: &PeerId) -> Groups {
+        let summary = |(id, group): (&GroupId, &Group)| {
+            let present = group.present(self.begun)?;
+            let members = u32::try_from(present.members.len()).unwrap_or(u32::MAX);
+            Some(GroupSummary { group: id.clone(), members, from_slot: present.from })
+        };
+        Groups { groups: self.own_groups(dno).filter_map(summary).collect() }
+    }
+
+    /// Released sums of the network operator's own groups from slot `from` on, by slot and group.
+    ///
+    /// Whole slots, as many as fit into `rows`; of a first slot that alone does not fit, its first
+    /// `rows` groups.
+    #[must_use]
+    pub fn aggregates(&self, dno: &PeerId, from: Slot, rows: usize) -> Aggregates {
+        let oldest = |group: &Group| group.releases.front().map(|release| release.slot);
+        let first = self.own_groups(dno).filter_map(|(_, group)| oldest(group)).min();
+        let mut slot = first.map_or(self.first_open, |first| first.max(from));
+        let mut aggregates: Vec<Aggregate> = Vec::new();
+        // Each turn adds a row or passes a slot that some group has released.
+        while slot < self.first_open && aggregates.len() < rows {
+            let groups = self.own_groups(dno);
+            let release = |group: &Group| {
+                let offset = slot.get().checked_sub(oldest(group)?.get())?;
+                group.releases.get(usize::try_from(offset).ok()?).copied()
+            };
+            let row = |(id, group): (&GroupId, _)| Some(self.aggregate(id, release(group)?));
+            let mut found: Vec<Aggregate> = groups.filter_map(row).collect();
+            let room = rows.saturating_sub(aggregates.len());
+            if found.len() > room {
+                if aggregates.is_empty() {
+                    found.truncate(room);
+                    return Aggregates { aggregates: found };
+                }
+                break;
+            }
+            aggregates.append(&mut found);
+            slot = slot.next();
+        }
+        Aggregates { aggregates }
+    }
+
+    /// The supplier's bills, by period and account: the latest `bounds::ROWS`.
+    #[must_use]
+    pub fn bills_of_supplier(&self, supplier: &PeerId) -> Bills {
+        let own = |bill: &&Issued| {
+            self.tariffs.tariff(bill.tariff).is_some_and(|tariff| tariff.supplier == *supplier)
+        };
+        let accounts = self.accounts.iter();
+        let mut bills: Vec<Bill> = accounts
+            .flat_map(|(number, account)| {
+                let issued = account.issued().iter().filter(own);
+                issued.filter_map(move |bill| self.bill(number, bill))
+            })
+            .collect();
+        bills.sort_by(|one, other| {
+            let period = (one.to_slot, one.from_slot).cmp(&(other.to_slot, other.from_slot));
+            period.then_with(|| one.account.cmp(&other.account))
+        });
+        let excess = bills.len().saturating_sub(bounds::ROWS);
+        bills.drain(..excess);
+        Bills { bills }
+    }
+
+    /// The pseudo-bids of one of the demand side manager's own events, after its deadline.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewRefusal::UnknownEvent`], alike for a foreign event; [`ViewRefusal::TooEarly`].
+    pub fn pseudo_bids(&self, dsm: &PeerId, event: &EventId) -> Result<PseudoBids, Refusal> {
+        let event = self.events.own(dsm, event).ok_or(ViewRefusal::UnknownEvent)?;
+        let deadline = event.terms.deadline;
+        let pseudo_bids = event.pseudo_bids().ok_or(ViewRefusal::TooEarly { deadline })?;
+        Ok(PseudoBids { pseudo_bids })
+    }
+
+    /// Where one of the demand side manager's own events stands.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewRefusal::UnknownEvent`], alike for a foreign event.
+    pub fn event_outcome(&self, dsm: &PeerId, event: &EventId) -> Result<EventOutcome, Refusal> {
+        let event = self.events.own(dsm, event).ok_or(ViewRefusal::UnknownEvent)?;
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Ok(EventOutcome {
+            state: event.state(),
+            pseudo_bids: count(event.pseudo_bids().map_or(0, |bids| bids.len())),
+            accepted: count(event.accepted()),
+        })
+    }
+
+    /// Connection records by point, after point `after`: whole points, as many as fit into `rows`
+    /// and at least one.
+    #[must_use]
+    pub fn connections(&self, after: Option<&PointId>, rows: usize) -> Connections {
+        let mut connections = Vec::new();
+        for (point, number) in self.connections.after(after) {
+            let timeline = self.connections.timeline(number);
+            let wanted = connections.len().saturating_add(timeline.len());
+            if wanted > rows && !connections.is_empty() {
+                break;
+            }
+            let records = timeline.iter().filter_map(|stint| self.record(stint));
+            let rows = records.map(|record| Connection { point: point.clone(), record });
+            connections.extend(rows);
+        }
+        Connections { connections }
+    }
+
+    /// Daily counts for the operator, latest last; at most `bounds::ROWS` days.
+    #[must_use]
+    pub fn alerts(&self) -> Alerts {
+        Alerts { days: self.alerts.rows(&self.policy) }
+    }
+
+    /// The stint that ties the meter to a point now.
+    fn stint(&self, meter: &PeerId) -> Result<&Stint, ViewRefusal> {
+        let found = self.connections.of_meter(meter, self.begun);
+        found.map(|(_, stint)| stint).ok_or(ViewRefusal::NoConnection)
+    }
+
+    fn own_groups<'a>(&'a self, dno: &'a PeerId) -> impl Iterator<Item = (&'a GroupId, &'a Group)> {
+        self.groups.0.iter().filter(move |(_, group)| group.dno == *dno)
+    }
+
+    fn aggregate(&self, group: &GroupId, release: Release) -> Aggregate {
+        let lambda = self.policy.lambda();
+        Aggregate {
+            group: group.clone(),
+            slot: release.slot,
+            members: release.members,
+            released_wh: release.sum.ok(),
+            withheld: release.sum.err(),
+            lambda_milli_wh: lambda,
+            standard_deviation_milli_wh: standard_deviation(lambda),
+            epsilon_millionths: self.policy.monitoring.epsilon_millionths,
+        }
+    }
+
+    fn bill(&self, account: u32, bill: &Issued) -> Option<Bill> {
+        Some(Bill {
+            account: self.connections.accounts.name(account)?.clone(),
+            tariff: self.tariffs.tariff(bill.tariff)?.id.clone(),
+            from_slot: bill.from,
+            to_slot: bill.to,
+            total_minor: bill.total,
+        })
+    }
+
+    fn record(&self, stint: &Stint) -> Option<ConnectionRecord> {
+        let tariff = self.tariffs.tariff(stint.tariff)?;
+        Some(ConnectionRecord {
+            account: self.connections.accounts.name(stint.account)?.clone(),
+            meter: self.connections.meters.name(stint.meter)?.clone(),
+            supplier: tariff.supplier.clone(),
+            tariff: tariff.id.clone(),
+            capacity_w: stint.capacity(),
+            from_slot: stint.from,
+            to_slot: (stint.to < Slot::MAX).then_some(stint.to),
+        })
+    }
+}
+
+/// The square root of 2 times lambda, rounded down.
+///
+/// `[TRE14 III-C, not followed: it calls lambda itself the standard deviation]`
+fn standard_deviation(lambda: MilliWattHours) -> MilliWattHours {
+    let lambda = u128::from(lambda.get());
+    let deviation = lambda.saturating_mul(lambda).saturating_mul(2).isqrt();
+    let deviation = u64::try_from(deviation).ok();
+    deviation.and_then(|wh| MilliWattHours::new(wh).ok()).unwrap_or(MilliWattHours::MAX)
+}

@@ -1,0 +1,102 @@
+//! The endorsement key at work: reading it, and activating credentials encrypted to it.
+
+use core::time::Duration;
+
+use measured_boot::tpm;
+use tss_esapi::constants::SessionType;
+use tss_esapi::handles::{AuthHandle, KeyHandle};
+use tss_esapi::interface_types::reserved_handles::Hierarchy;
+use tss_esapi::interface_types::session_handles::{AuthSession, PolicySession};
+use tss_esapi::structures::{Digest, EncryptedSecret, IdObject, Nonce};
+use tss_esapi::{Context, Error};
+use zeroize::Zeroizing;
+
+use super::{EsapiTpm, certificates, public_area, templates};
+use crate::error::{at, blames_a_parameter, is_failure};
+use crate::{ActivateError, Endorsement, Step, TpmError};
+
+pub(super) fn endorsement(esapi: &mut EsapiTpm) -> Result<Endorsement, TpmError> {
+    let step = Step::EndorsementKey;
+    let created = esapi.create_primary(step, Hierarchy::Endorsement, templates::endorsement())?;
+    esapi.flush(created.key_handle.into())?;
+    let key = public_area(step, &created.out_public)?;
+    let certificates = certificates::read_all(&mut esapi.context)?;
+    Ok(Endorsement { key, certificates })
+}
+
+pub(super) fn activate(
+    esapi: &mut EsapiTpm,
+    id_object: &tpm::IdObject,
+    encrypted_secret: &tpm::EncryptedSecret,
+) -> Result<Zeroizing<Vec<u8>>, ActivateError> {
+    let step = at(Step::Activate);
+    // The stack counts the bytes itself.
+    let id_object = id_object.encode().split_off(size_of::<u16>());
+    let id_object = IdObject::from_bytes(&id_object).map_err(&step)?;
+    let encrypted_secret =
+        EncryptedSecret::from_bytes(encrypted_secret.as_bytes()).map_err(&step)?;
+    let attestation_key = esapi.loaded_attestation_key()?.handle;
+    // Before the endorsement key takes the last place in the TPM.
+    esapi.loaded_storage_key()?;
+    let created = esapi.create_primary(
+        Step::EndorsementKey,
+        Hierarchy::Endorsement,
+        templates::endorsement(),
+    )?;
+    let endorsement_key = created.key_handle;
+    let activated = esapi.in_salted_session(SessionType::Policy, |context, session| {
+        authorize_endorsement_key(context, session)?;
+        decrypt(context, session, attestation_key, endorsement_key, id_object, encrypted_secret)
+    });
+    let flushed = esapi.flush(endorsement_key.into());
+    let credential = activated?;
+    flushed?;
+    Ok(credential)
+}
+
+/// Fulfils the policy of the default template: who may use the endorsement hierarchy may use its
+/// key. `[EKP]`
+fn authorize_endorsement_key(context: &mut Context, session: AuthSession) -> Result<(), TpmError> {
+    let step = at(Step::PolicySecret);
+    let policy = PolicySession::try_from(session).map_err(&step)?;
+    context
+        .execute_with_session(Some(AuthSession::Password), |context| {
+            context.policy_secret(
+                policy,
+                AuthHandle::Endorsement,
+                Nonce::default(),
+                Digest::default(),
+                Nonce::default(),
+                None::<Duration>,
+            )
+        })
+        .map(|_| ())
+        .map_err(step)
+}
+
+fn decrypt(
+    context: &mut Context,
+    session: AuthSession,
+    attestation_key: KeyHandle,
+    endorsement_key: KeyHandle,
+    id_object: IdObject,
+    encrypted_secret: EncryptedSecret,
+) -> Result<Zeroizing<Vec<u8>>, ActivateError> {
+    let sessions = (Some(AuthSession::Password), Some(session), None);
+    let answer = context.execute_with_sessions(sessions, |context| {
+        context.activate_credential(attestation_key, endorsement_key, id_object, encrypted_secret)
+    });
+    match answer {
+        Ok(credential) => Ok(Zeroizing::new(credential.as_bytes().to_vec())),
+        Err(source) if blames_a_parameter(source) || does_not_decrypt(context, source) => {
+            Err(ActivateError::Refused { source })
+        }
+        Err(source) => Err(ActivateError::Tpm(at(Step::Activate)(source))),
+    }
+}
+
+/// Whether the TPM failed at this cipher text alone: libtpms says of one that is not for its key
+/// what a TPM in failure mode says of every command.
+fn does_not_decrypt(context: &mut Context, error: Error) -> bool {
+    is_failure(error) && context.execute_without_session(Context::read_clock).is_ok()
+}

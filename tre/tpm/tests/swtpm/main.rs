@@ -1,0 +1,9 @@
+//! The TPM boundary against a real TPM in software: every test owns the one it runs on.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a helper of tests may panic like a test")]
+
+mod attestation;
+mod endorsement;
+mod harness;
+mod machine;
+mod sealing;

@@ -1,0 +1,73 @@
+//! Every bound on what a peer may send or make a TRE hold, with unit and reason.
+
+/// Longest request or response body. Unit: bytes. A group of [`GROUP_MEMBERS`] points fits.
+pub const BODY_BYTES: usize = 256 * 1024;
+
+/// Longest identifier. Unit: ASCII characters. A UUID with a prefix fits.
+pub const ID_CHARS: usize = 48;
+
+/// Longest trust domain. Unit: ASCII characters. `[RFC 1035]` allows 253 in a name; SPIFFE 255.
+pub const TRUST_DOMAIN_CHARS: usize = 253;
+
+/// Readings in one batch. Two days of quarter hours: what a meter sends after an outage.
+pub const READINGS: usize = 192;
+
+/// Connection points in one group. A sector of the distribution network `[TRE14 III-C]`.
+pub const GROUP_MEMBERS: usize = 4_096;
+
+/// Prices in one publication. A week of quarter hours.
+pub const PRICES: usize = 672;
+
+/// Rows in one answer to a listing; the caller asks again from the last one.
+pub const ROWS: usize = 1_000;
+
+/// Pseudo-bids in one event, and ids in one decision. Bounds the body of both.
+pub const BIDS: usize = 2_000;
+
+/// Connection points that one TRE serves.
+pub const POINTS: usize = 1_000_000;
+
+/// Records kept for one connection point: present, next, and two past.
+pub const RECORDS_PER_POINT: usize = 4;
+
+/// Groups of one TRE.
+pub const GROUPS: usize = 10_000;
+
+/// Groups that one connection point may be a member of at once.
+pub const GROUPS_PER_POINT: usize = 8;
+
+/// Tariffs of one TRE, all suppliers together.
+pub const TARIFFS: usize = 1_000;
+
+/// Demand-response events kept at once, open and decided.
+pub const EVENTS: usize = 64;
+
+/// Slots of published prices kept for one tariff, past and future.
+pub const PRICE_SLOTS: usize = 8_192;
+
+/// Released aggregates kept for one group.
+pub const RELEASES_PER_GROUP: usize = 1_024;
+
+/// Bills kept for one account.
+pub const BILLS_PER_ACCOUNT: usize = 24;
+
+/// Slots that one step of the clock may close; more means that the clock jumped.
+pub const SLOTS_PER_STEP: u64 = 100_000;
+
+/// Certificates in one chain: leaf, authority, root.
+pub const CHAIN: usize = 4;
+
+/// Longest certificate. Unit: bytes of DER.
+pub const CERTIFICATE_BYTES: usize = 4_096;
+
+/// Longest firmware event log. Unit: bytes.
+pub const EVENT_LOG_BYTES: usize = 64 * 1024;
+
+/// Siblings in the path of one attestation: a batch of up to 2^13 requests.
+pub const ATTESTATION_SIBLINGS: usize = 13;
+
+/// Longest TPM structure inside evidence. Unit: bytes.
+pub const TPM_STRUCTURE_BYTES: usize = 1_024;
+
+/// Longest JSON nesting. `serde_json` itself stops at 128.
+pub const JSON_DEPTH: usize = 16;

@@ -1,0 +1,122 @@
+//! Decoding and encoding of JSON with the bounds of this crate.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::bounds;
+
+/// Why a body is not the message that was expected.
+#[derive(Debug, thiserror::Error)]
+pub enum JsonError {
+    /// More bytes than any message has.
+    #[error("expected at most {most} bytes, found {found}")]
+    TooLong {
+        /// Most bytes allowed.
+        most: usize,
+        /// Bytes found.
+        found: usize,
+    },
+    /// Brackets nested deeper than any message nests.
+    #[error("expected at most {most} levels of nesting")]
+    TooDeep {
+        /// Most levels allowed.
+        most: usize,
+    },
+    /// Not JSON, or not this message: unknown, missing or repeated field, value out of range.
+    #[error("{0}")]
+    Malformed(#[source] serde_json::Error),
+}
+
+/// Decodes one message from the whole of `body`.
+///
+/// # Errors
+///
+/// [`JsonError`]; the text of [`JsonError::Malformed`] names the field and the position.
+pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, JsonError> {
+    decode_at_most(body, bounds::BODY_BYTES)
+}
+
+/// Decodes one file or message of at most `most` bytes.
+///
+/// # Errors
+///
+/// [`JsonError`].
+pub fn decode_at_most<T: DeserializeOwned>(body: &[u8], most: usize) -> Result<T, JsonError> {
+    if body.len() > most {
+        return Err(JsonError::TooLong { most, found: body.len() });
+    }
+    if nesting(body) > bounds::JSON_DEPTH {
+        return Err(JsonError::TooDeep { most: bounds::JSON_DEPTH });
+    }
+    serde_json::from_slice(body).map_err(JsonError::Malformed)
+}
+
+/// Encodes one message.
+///
+/// # Errors
+///
+/// [`JsonError::Malformed`] if the type refuses; no type of this crate does.
+pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, JsonError> {
+    serde_json::to_vec(message).map_err(JsonError::Malformed)
+}
+
+impl JsonError {
+    /// The message as one line of text.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// Deepest nesting of brackets outside strings.
+fn nesting(body: &[u8]) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0_usize);
+    let (mut in_string, mut escaped) = (false, false);
+    for &byte in body {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth = depth.saturating_add(1);
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_level_too_deep_is_refused() {
+        let deep = |levels: usize| alloc::format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        let refused = decode::<serde_json::Value>(deep(bounds::JSON_DEPTH + 1).as_bytes());
+        assert!(matches!(refused, Err(JsonError::TooDeep { most: bounds::JSON_DEPTH })));
+        assert!(decode::<serde_json::Value>(deep(bounds::JSON_DEPTH).as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn brackets_inside_a_string_do_not_nest() {
+        let text = alloc::format!("\"\\\"{}\"", "[".repeat(100));
+        assert!(decode::<String>(text.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn one_byte_too_long_is_refused() {
+        let body = alloc::vec![b' '; 17];
+        let refused = decode_at_most::<u64>(&body, 16);
+        assert!(matches!(refused, Err(JsonError::TooLong { most: 16, found: 17 })));
+    }
+
+    #[test]
+    fn bytes_after_the_message_are_refused() {
+        assert!(matches!(decode::<u64>(b"1 2"), Err(JsonError::Malformed(_))));
+    }
+}

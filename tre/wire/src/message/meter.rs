@@ -1,0 +1,182 @@
+//! What a meter or home energy manager sends and asks.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use super::dsm::{EventState, EventTerms};
+use crate::hex::HexBytes;
+use crate::id::{EventId, TariffId};
+use crate::units::{PricePerKwh, Slot, UnixMillis, WattHours};
+
+/// Body of `POST /v1/readings`: at most [`crate::bounds::READINGS`], any order.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Readings {
+    /// The readings; one value a slot.
+    pub readings: Vec<Reading>,
+}
+
+/// The energy of one slot. `[TRE14 III-C]`: m of consumer c at time t.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reading {
+    /// The slot that was metered.
+    pub slot: Slot,
+    /// Energy drawn from the grid.
+    pub import_wh: WattHours,
+    /// Energy fed into the grid.
+    pub export_wh: WattHours,
+    /// The meter's counter: a higher one replaces, an equal one repeats.
+    pub seq: u64,
+}
+
+/// Answer to `POST /v1/readings`: one receipt a reading, in the order sent.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Receipts {
+    /// What became of each reading.
+    pub receipts: Vec<Receipt>,
+    /// ECDSA P-256 signature (ASN.1) of the document key over
+    /// [`crate::document::receipts`].
+    pub signature: HexBytes,
+}
+
+/// What became of one reading, repeated so that the receipt stands alone.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Receipt {
+    /// The slot that was metered.
+    pub slot: Slot,
+    /// Energy drawn from the grid.
+    pub import_wh: WattHours,
+    /// Energy fed into the grid.
+    pub export_wh: WattHours,
+    /// The meter's counter.
+    pub seq: u64,
+    /// What became of it.
+    pub status: ReceiptStatus,
+}
+
+/// What became of one reading.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReceiptStatus {
+    /// Counts in the slot's sum and bill.
+    Accepted,
+    /// Counts instead of an earlier value of the same slot.
+    Replaced,
+    /// The very reading that counts already.
+    Repeated,
+    /// Came after the close where none was: counts in the bill alone.
+    AcceptedLate,
+    /// Above the connection's capacity: not in the sum; in the bill if the policy says so.
+    OverCapacity,
+    /// Refused: the slot has closed with a value, or beyond the lateness horizon.
+    Closed,
+    /// Refused: the slot has not begun.
+    NotYet,
+    /// Refused: no connection record ties this meter to a point in that slot.
+    NoConnection,
+    /// Refused: a reading with a higher counter counts for this slot.
+    StaleSequence,
+}
+
+/// Answer to `GET /v1/prices`: the series of the meter's own tariff.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct MeterPrices {
+    /// The tariff that the connection record names.
+    pub tariff: TariffId,
+    /// Published prices from the asked slot on, at most [`crate::bounds::ROWS`].
+    pub prices: Vec<SlotPrice>,
+}
+
+/// The price of one slot.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct SlotPrice {
+    /// The slot.
+    pub slot: Slot,
+    /// The price, in millionths of the currency per kWh.
+    pub price: PricePerKwh,
+}
+
+/// Answer to `GET /v1/events`: what a meter may bid on, and what it may have bid on.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Events {
+    /// The events, by id.
+    pub events: Vec<EventNotice>,
+}
+
+/// One event as every meter sees it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct EventNotice {
+    /// The event.
+    pub event: EventId,
+    /// What is asked, when, until when.
+    pub terms: EventTerms,
+    /// Where it stands.
+    pub state: EventState,
+}
+
+/// Body of `POST /v1/bids`. `[TRE14 III-E]`: (bid-q, bid-p), or nothing on offer.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BidRequest {
+    /// The event.
+    pub event: EventId,
+    /// The bid; `null` withdraws, or says that there is none.
+    pub bid: Option<Bid>,
+}
+
+/// A bid: all or nothing.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bid {
+    /// Energy offered over the whole event.
+    pub quantity_wh: WattHours,
+    /// Price asked.
+    pub price: PricePerKwh,
+}
+
+/// Answer to `GET /v1/outcomes`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Outcomes {
+    /// One row for each event that this TRE holds, whether the meter bid or not.
+    pub outcomes: Vec<MeterOutcome>,
+}
+
+/// How one event ended for the meter that asks.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct MeterOutcome {
+    /// The event.
+    pub event: EventId,
+    /// How its bid fared.
+    pub outcome: BidOutcome,
+}
+
+/// How a bid fared.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BidOutcome {
+    /// The demand side manager has not decided yet.
+    Pending,
+    /// The bid won: it is owed and credited.
+    Accepted,
+    /// The bid lost, or nobody decided in time.
+    Rejected,
+    /// There was no bid.
+    NoBid,
+}
+
+/// Answer to `GET /v1/account`: what the TRE holds on the meter's connection now.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Account {
+    /// First slot of the running billing period.
+    pub period_from: Slot,
+    /// Running bill so far, in billionths of the currency, as a decimal string.
+    pub running_nano: alloc::string::String,
+    /// Readings above capacity since the connection began.
+    pub over_capacity: u64,
+    /// The TRE's time.
+    pub time: UnixMillis,
+}

@@ -1,0 +1,52 @@
+//! What a supplier sends and asks. `[TRE14 III-D]`
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AccountId, TariffId};
+use crate::units::{MinorUnits, PricePerKwh, Slot};
+
+/// Body of `POST /v1/prices`: consecutive prices of one tariff, all in the future.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PostPrices {
+    /// The supplier's tariff.
+    pub tariff: TariffId,
+    /// Slot of the first price.
+    pub from_slot: Slot,
+    /// Prices in millionths of the currency per kWh, at most [`crate::bounds::PRICES`].
+    pub prices: Vec<PricePerKwh>,
+}
+
+/// Body of `POST /v1/billing-periods`: when the running period of a tariff ends.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndPeriod {
+    /// The supplier's tariff.
+    pub tariff: TariffId,
+    /// First slot after the period; not yet begun when the call is made.
+    pub end_slot: Slot,
+}
+
+/// Answer to `GET /v1/bills`, for a supplier all its bills, for a meter its account's.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Bills {
+    /// Bills by period and account, at most [`crate::bounds::ROWS`].
+    pub bills: Vec<Bill>,
+}
+
+/// One bill: "the consumer's aggregated total". `[TRE14 III-D]`
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Bill {
+    /// Whose.
+    pub account: AccountId,
+    /// Under which tariff.
+    pub tariff: TariffId,
+    /// First slot of the period.
+    pub from_slot: Slot,
+    /// First slot after the period.
+    pub to_slot: Slot,
+    /// Total with all credits, rounded once.
+    pub total_minor: MinorUnits,
+}
