@@ -29,9 +29,11 @@ const EPOCH: u64 = 315_532_800;
 /// The file system's serial number, fixed because it would otherwise be the time.
 const SERIAL: &str = "54524501";
 
-/// Room for the file system's own tables beside the file, and the unit its size is rounded to.
-/// Unit: bytes.
-const MEBIBYTE: u64 = 1024 * 1024;
+/// Room for the file system's own tables beside the file. Unit: bytes.
+const TABLES: u64 = 128 * 1024;
+
+/// The disk's length is a multiple of this. Unit: bytes.
+const ROUNDED_TO: u64 = 64 * 1024;
 
 /// Why there is no boot disk.
 #[derive(Debug, thiserror::Error)]
@@ -56,10 +58,8 @@ pub fn write(efi: &Path, disk: &Path) -> Result<(), FatError> {
     let (copy, new) = (scratch.path().join("BOOTX64.EFI"), scratch.path().join("disk"));
     fs::copy(efi, &copy).map_err(step("copying", efi))?;
     let length = set_time(&copy).map_err(step("dating", &copy))?;
-    let mebibytes = length.div_ceil(MEBIBYTE).saturating_add(1);
-    File::create(&new)
-        .and_then(|file| file.set_len(mebibytes.saturating_mul(MEBIBYTE)))
-        .map_err(step("making", &new))?;
+    let size = length.saturating_add(TABLES).next_multiple_of(ROUNDED_TO);
+    File::create(&new).and_then(|file| file.set_len(size)).map_err(step("making", &new))?;
 
     let options = ["--invariant", "-i", SERIAL, "-n", "TRE", "-F", "12", "-s", "8"];
     run(MKFS, |command| command.args(options).arg(&new))?;

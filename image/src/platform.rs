@@ -20,7 +20,7 @@ use crate::machine::{FIRMWARE, Hardware};
 #[non_exhaustive]
 pub enum PlatformError {
     /// The firmware is not installed.
-    #[error("firmware {FIRMWARE} cannot be read: run `make deps` (Debian package ovmf): {source}")]
+    #[error("firmware {FIRMWARE} cannot be read: run 'make deps' (Debian package ovmf): {source}")]
     Firmware {
         /// What the system said.
         #[source]

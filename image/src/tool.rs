@@ -24,7 +24,7 @@ pub struct Excerpt(String);
 #[non_exhaustive]
 pub enum ToolError {
     /// Not installed.
-    #[error("'{program}' is missing: run `make deps` (Debian package {package})")]
+    #[error("'{program}' is missing: run 'make deps' (Debian package {package})")]
     Missing {
         /// The program.
         program: &'static str,
@@ -146,7 +146,7 @@ mod tests {
         let tool = Tool { program: "no-such-program", package: "no-such-package" };
         assert_eq!(
             tool.command().expect_err("does not exist").to_string(),
-            "'no-such-program' is missing: run `make deps` (Debian package no-such-package)",
+            "'no-such-program' is missing: run 'make deps' (Debian package no-such-package)",
         );
     }
 

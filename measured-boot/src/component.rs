@@ -12,7 +12,7 @@ use alloc::{
     string::{String, ToString as _},
     vec::Vec,
 };
-use core::ops::Range;
+use core::{fmt, ops::Range};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -274,15 +274,29 @@ pub struct ComponentChange {
     pub found: Option<Component>,
 }
 
-impl core::fmt::Display for ComponentChange {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl ComponentChange {
+    /// Which component it is.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        let component = self.expected.as_ref().or(self.found.as_ref());
+        component.map_or("", |component| component.name.as_str())
+    }
+
+    /// Whether this component also changes whenever another one does, so that the change tells
+    /// something only if it is alone.
+    #[must_use]
+    pub fn follows_others(&self) -> bool {
+        [BUILD_ID, BOOT_STUB].contains(&self.name())
+    }
+}
+
+impl fmt::Display for ComponentChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let side = |side: &Option<Component>| match side {
             Some(component) => format!("{} ({} bytes)", component.sha256, component.len),
             None => "nothing".to_string(),
         };
-        let component = self.expected.as_ref().or(self.found.as_ref());
-        let name = component.map_or("", |component| component.name.as_str());
-        write!(f, "{name}: expected {}, found {}", side(&self.expected), side(&self.found))
+        write!(f, "{}: expected {}, found {}", self.name(), side(&self.expected), side(&self.found))
     }
 }
 

@@ -279,4 +279,4 @@ const SPEC_ID: &[u8; 16] = b"Spec ID Event03\0";
 const STARTUP_LOCALITY: &[u8] = b"StartupLocality\0";
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

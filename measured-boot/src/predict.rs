@@ -158,4 +158,4 @@ const DEPLOYMENT_REASON: &str =
     "PID 1 extends the deployment block's digest, unseals, extends \"started\"";
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -78,16 +78,14 @@ impl Profile {
 pub enum CertifyError {
     /// The certificate would outlive its issuer's.
     #[error(
-        "expected a certificate that ends before its {authority}'s at {most}, asked for {found}; \
-         ask for fewer days, or make a new authority"
+        "expected a certificate that ends no later than its {authority}'s, found one that ends \
+         {days} days later; ask for fewer days, or make a new authority"
     )]
     OutlivesAuthority {
         /// The issuer.
         authority: AuthorityKind,
-        /// Last second of the issuer, seconds since 1970.
-        most: i64,
-        /// Last second asked for, seconds since 1970.
-        found: i64,
+        /// Days too many, begun ones counted.
+        days: i64,
     },
     /// Random bytes could not be had.
     #[error("no random bytes for a serial number: {0}")]
@@ -270,10 +268,10 @@ impl Authority {
         params: &CertificateParams,
         key: &impl PublicKeyData,
     ) -> Result<CertificateDer<'static>, CertifyError> {
-        let (authority, most) = (self.kind, self.not_after);
-        let found = params.not_after.unix_timestamp();
-        if found > most {
-            return Err(CertifyError::OutlivesAuthority { authority, most, found });
+        let excess = params.not_after.unix_timestamp().saturating_sub(self.not_after);
+        if excess > 0 {
+            let days = excess.saturating_add(DAY_SECONDS - 1) / DAY_SECONDS;
+            return Err(CertifyError::OutlivesAuthority { authority: self.kind, days });
         }
         let made = params.signed_by(key, &self.issuer).map_err(CertifyError::Make)?;
         Ok(made.der().clone())
@@ -329,3 +327,6 @@ fn authority_params(
 
 /// Length of a serial number. `[RFC5280]` allows 20; 16 random ones never meet.
 const SERIAL_BYTES: usize = 16;
+
+/// One day. Unit: seconds.
+const DAY_SECONDS: i64 = 86_400;

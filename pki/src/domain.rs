@@ -46,7 +46,10 @@ const FILE_BYTES: u64 = 64 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
     /// There is something already, and keys are never overwritten.
-    #[error("expected no {path}, found one; choose another folder for the new domain", path = path.display())]
+    #[error(
+        "expected no {path}, found one; choose another folder for the new domain",
+        path = path.display()
+    )]
     Exists {
         /// The folder.
         path: PathBuf,
@@ -66,6 +69,9 @@ pub enum InitError {
     /// A certificate could not be made.
     #[error(transparent)]
     Certify(CertifyError),
+    /// `domain.json` could not be encoded.
+    #[error("cannot encode domain.json: {0}")]
+    Header(#[source] JsonError),
     /// A file could not be written.
     #[error(transparent)]
     File(FileError),
@@ -162,8 +168,7 @@ impl Domain {
     ///
     /// [`DomainError`].
     pub fn open(folder: &Path) -> Result<Self, DomainError> {
-        let bytes =
-            file::read(&folder.join("domain.json"), FILE_BYTES).map_err(DomainError::File)?;
+        let bytes = file::read(&folder.join(HEADER), FILE_BYTES).map_err(DomainError::File)?;
         let header: Header = json::decode(&bytes).map_err(DomainError::Json)?;
         if header.format != 1 {
             return Err(DomainError::Format { found: header.format });
@@ -236,6 +241,9 @@ impl Domain {
     }
 }
 
+/// File with the format and the name.
+const HEADER: &str = "domain.json";
+
 /// Folder of the enrolment records.
 const ENROLLED: &str = "enrolled";
 
@@ -278,9 +286,9 @@ fn fill(
         put(format!("{stem}.key.pem"), &Zeroizing::new(key.serialize_pem()), Access::Owner)?;
     }
     let header = Header { format: 1, trust_domain: trust_domain.clone() };
-    // Two plain fields: encoding them cannot fail, and an empty file would be refused on opening.
-    let header = serde_json::to_string_pretty(&header).unwrap_or_default();
-    put(String::from("domain.json"), &header, Access::Everybody)?;
+    let header = json::encode(&header).map_err(InitError::Header)?;
+    let path = folder.join(HEADER);
+    file::write_new(&path, &header, Access::Everybody).map_err(InitError::File)?;
     let enrolled = folder.join(ENROLLED);
     fs::create_dir(&enrolled).map_err(|source| InitError::Folder { path: enrolled, source })
 }

@@ -27,7 +27,10 @@ impl Access {
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// Nothing here is ever overwritten.
-    #[error("expected no file {path}, found one; choose another name or move it away", path = path.display())]
+    #[error(
+        "expected no file {path}, found one; choose another name or move it away",
+        path = path.display()
+    )]
     Exists {
         /// The file.
         path: PathBuf,

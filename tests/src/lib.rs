@@ -1,1 +1,10 @@
-//! Tests that span packages.
+//! What tests, demo and benchmarks share: a trust domain, a TRE on a software TPM, a TRE in QEMU.
+//!
+//! Everything here is real: certificates of a real domain, a real TPM's state, the real `tred`.
+//! Only the hosted TRE's measurements are replayed, from the log of a real boot.
+
+#![forbid(unsafe_code)]
+
+pub mod domain;
+pub mod hosted;
+pub mod place;

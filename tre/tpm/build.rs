@@ -1,8 +1,8 @@
-//! Finds the static TPM software stack, or says in one sentence how to get it.
+//! Makes sure that the static TPM software stack is there, or says in one sentence how to get it.
 //!
 //! The link lines themselves come from the stack's own pkg-config files, read by the build script
-//! of the bindings. This one makes sure that the stack found there is the one built for this
-//! workspace: a system's shared libraries must never be linked in its place.
+//! of the bindings, which would be content with a system's shared libraries, and which may be the
+//! first to stop where there are none.
 
 use std::env;
 use std::path::{Path, PathBuf};

@@ -49,6 +49,8 @@ pub enum ChainError {
         /// What the parser found.
         cause: webpki::Error,
     },
+    /// Its own issuer: the throw-away certificate of a box that is new or locked.
+    SelfIssued,
     /// No valid way to an authority for this purpose at this time.
     Untrusted {
         /// What the path builder found.
@@ -61,8 +63,12 @@ impl fmt::Display for ChainError {
         match self {
             Self::Empty => f.write_str("no certificate"),
             Self::Unreadable { cause } => write!(f, "not a certificate: {cause}"),
+            Self::SelfIssued => f.write_str("self-signed, as of a box that is new or locked"),
             Self::Untrusted { cause: webpki::Error::UnknownIssuer } => {
                 f.write_str("issued by somebody else")
+            }
+            Self::Untrusted { cause: webpki::Error::RequiredEkuNotFoundContext(_) } => {
+                f.write_str("made for another purpose")
             }
             Self::Untrusted { cause } => write!(f, "{cause}"),
         }
@@ -92,7 +98,10 @@ pub(crate) fn verify(
     let now = UnixTime::since_unix_epoch(Duration::from_millis(now.get()));
     leaf.verify_for_usage(ALGORITHMS, authorities, others, now, purpose.usage(), None, None)
         .map(|_| ())
-        .map_err(|cause| ChainError::Untrusted { cause })
+        .map_err(|cause| {
+            let self_issued = leaf.issuer() == leaf.subject();
+            if self_issued { ChainError::SelfIssued } else { ChainError::Untrusted { cause } }
+        })
 }
 
 /// The URIs among the leaf's names. Exactly one is right.

@@ -34,7 +34,7 @@ impl Session {
     ///
     /// [`ChainError`] if the server showed no certificate, or something else.
     pub fn server_key(&self) -> Result<Sha256Digest, ChainError> {
-        server_key(&self.server_chain)
+        leaf_key(&self.server_chain)
     }
 }
 
@@ -124,7 +124,7 @@ pub fn check_server(
 ) -> Result<Sha256Digest, ChannelError> {
     check_chain(presented, reference, now)?;
     check_identity(presented, expected)?;
-    server_key(presented).map_err(|cause| ChannelError::Chain { cause })
+    leaf_key(presented).map_err(|cause| ChannelError::Chain { cause })
 }
 
 /// SHA-256 of the leaf's SubjectPublicKeyInfo (DER).
@@ -132,6 +132,6 @@ pub fn check_server(
 /// # Errors
 ///
 /// [`ChainError`] if there is no leaf, or it is not a certificate.
-pub fn server_key(presented: &[CertificateDer<'_>]) -> Result<Sha256Digest, ChainError> {
+pub fn leaf_key(presented: &[CertificateDer<'_>]) -> Result<Sha256Digest, ChainError> {
     chain::public_key(presented).map(|key| sha256(&key))
 }

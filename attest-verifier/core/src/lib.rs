@@ -21,6 +21,11 @@
 
 extern crate alloc;
 
+#[cfg(test)]
+extern crate self as attest_verifier_core;
+#[cfg(test)]
+extern crate std;
+
 mod chain;
 pub mod channel;
 pub mod check;
@@ -33,6 +38,9 @@ pub mod refusal;
 pub mod report;
 pub mod stage;
 pub mod verdict;
+
+#[cfg(test)]
+mod tests;
 
 pub use chain::ChainError;
 pub use measured_boot;

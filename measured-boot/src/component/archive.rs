@@ -68,25 +68,16 @@ pub(super) struct Archive<'a> {
     pub(super) range: Range<usize>,
 }
 
-/// Finds the first newc archive in `kernel` that can be read to its trailer.
-///
-/// The kernel's own code also contains the magic, so a start that cannot be read is passed over;
-/// if none can be read, the furthest attempt's error tells why.
+/// Finds and reads the first newc archive in `kernel`: at the first place where a whole entry
+/// header stands. The magic alone also stands in the kernel's own code.
 pub(super) fn find(kernel: &[u8]) -> Result<Archive<'_>, ArchiveError> {
-    let mut failure = ArchiveError::Missing;
-    for (number, rest) in kernel.chunks(ALIGNMENT).enumerate() {
-        if !rest.starts_with(MAGIC.get(..ALIGNMENT).unwrap_or(MAGIC)) {
-            continue;
-        }
-        let start = number.saturating_mul(ALIGNMENT);
-        match read(kernel, start) {
-            Ok(archive) => return Ok(archive),
-            // The magic alone is code or text; an archive at least has a header.
-            Err(ArchiveError::Magic { offset: 0 } | ArchiveError::Number { .. }) => {}
-            Err(error) => failure = error,
+    for start in (0..kernel.len()).step_by(ALIGNMENT) {
+        let rest = kernel.get(start..).unwrap_or_default();
+        if rest.starts_with(MAGIC) && read_entry_header(&mut Reader::new(rest)).is_ok() {
+            return read(kernel, start);
         }
     }
-    Err(failure)
+    Err(ArchiveError::Missing)
 }
 
 fn read(kernel: &[u8], start: usize) -> Result<Archive<'_>, ArchiveError> {

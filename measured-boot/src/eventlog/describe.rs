@@ -13,7 +13,7 @@ use crate::{
 
 impl Event<'_> {
     /// What the event says it is, as printable ASCII of at most
-    /// [`MAX_DESCRIPTION_LEN`](crate::limits::MAX_DESCRIPTION_LEN) characters.
+    /// [`MAX_DESCRIPTION_LEN`] characters.
     ///
     /// Words from data that the digest does not cover are marked `unproven`.
     #[must_use]

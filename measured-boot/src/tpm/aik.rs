@@ -41,7 +41,8 @@ pub struct AikPublic {
 }
 
 impl AikPublic {
-    /// What every AIK has. `[DESIGN 5]`
+    /// What every AIK has: without any one of these, a quote proves nothing, or stops working after
+    /// a power cut.
     pub const REQUIRED: [Attribute; 7] = [
         Attribute::FixedTpm,
         Attribute::FixedParent,

@@ -39,7 +39,7 @@ impl P256Point {
         bytes
     }
 
-    /// `SubjectPublicKeyInfo` in DER. `[RFC5480]`
+    /// `SubjectPublicKeyInfo` in DER. RFC 5480.
     #[must_use]
     pub fn to_spki_der(&self) -> [u8; Self::SPKI_LEN] {
         let mut bytes = [0; Self::SPKI_LEN];
@@ -76,11 +76,11 @@ impl P256Point {
     }
 }
 
-/// First octet of an uncompressed point. `[RFC5480]`
+/// First octet of an uncompressed point. RFC 5480.
 const UNCOMPRESSED: u8 = 0x04;
 
 /// Everything before x: `SEQUENCE { SEQUENCE { id-ecPublicKey, prime256v1 }, BIT STRING { 04`.
-/// `[RFC5480]`
+/// RFC 5480.
 const SPKI_PREFIX: [u8; 27] = [
     0x30,
     0x59, // SEQUENCE, 89 bytes

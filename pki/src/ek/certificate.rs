@@ -28,7 +28,10 @@ pub enum EkError {
         found: usize,
     },
     /// A certificate is longer than any.
-    #[error("expected an EK certificate of at most {most} bytes, found {found}", most = bounds::CERTIFICATE_BYTES)]
+    #[error(
+        "expected an EK certificate of at most {most} bytes, found {found}",
+        most = bounds::CERTIFICATE_BYTES
+    )]
     TooLong {
         /// Bytes found.
         found: usize,

@@ -24,7 +24,10 @@ const FILE_BYTES: u64 = 4 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum RootsError {
     /// The folder cannot be listed.
-    #[error("cannot list {path}: {source}; give the folder of the TPM makers' certificates", path = path.display())]
+    #[error(
+        "cannot list {path}: {source}; give the folder of the TPM makers' certificates",
+        path = path.display()
+    )]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -43,7 +46,10 @@ pub enum RootsError {
         source: rustls_pki_types::pem::Error,
     },
     /// A certificate is not readable.
-    #[error("expected readable certificates in {path}, found one that is not", path = path.display())]
+    #[error(
+        "expected readable certificates in {path}, found one that is not",
+        path = path.display()
+    )]
     Certificate {
         /// The file.
         path: PathBuf,

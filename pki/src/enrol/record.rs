@@ -1,6 +1,6 @@
 //! Who was enrolled: one file a TRE, written once and never changed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use measured_boot::digest::Sha256Digest;
 use serde::{Deserialize, Serialize};
@@ -166,6 +166,12 @@ impl Records {
             }
             Err(error) => Err(RecordError::File(error)),
         }
+    }
+
+    /// Removes a record just written, of a box that did not take its certificates.
+    pub(super) fn withdraw(&self, path: &Path) -> Result<(), RecordError> {
+        let failed = |source| FileError::Write { path: path.to_path_buf(), source };
+        std::fs::remove_file(path).map_err(failed).map_err(RecordError::File)
     }
 
     /// Reads the record of `tre_id`.

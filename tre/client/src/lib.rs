@@ -1,1 +1,27 @@
-//! The TRE's peers: meter, dno, supplier, dsm, registrar, operator.
+//! The TRE's peers: meter, network operator, supplier, demand side manager, registrar, operator.
+//!
+//! Outside the trust boundary. Each peer is a type over a [`link::Link`], which verifies the TRE
+//! before a byte is said, on every connection anew. There is no clock and no random source here:
+//! both are handed in.
+
+#![forbid(unsafe_code)]
+
+pub mod bidding;
+pub mod clock;
+pub mod dno;
+pub mod documents;
+pub mod dsm;
+pub mod file;
+pub mod jitter;
+pub mod link;
+pub mod merit;
+pub mod meter;
+pub mod operator;
+pub mod own;
+pub mod patience;
+pub mod registrar;
+pub mod replay;
+pub mod supplier;
+
+pub use attest_verifier::{ClientIdentity, Trust};
+pub use tre_wire as wire;

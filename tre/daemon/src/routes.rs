@@ -228,11 +228,11 @@ async fn for_company(
 /// The call at `path`, and the identifier in it if it has one.
 ///
 /// Where one path is two calls the one for `role` is meant.
-fn find(
+fn find<'path>(
     method: &Method,
-    path: &str,
+    path: &'path str,
     role: Option<Role>,
-) -> Result<(&'static Route, &str), Problem> {
+) -> Result<(&'static Route, &'path str), Problem> {
     let at_path = || ROUTES.iter().filter_map(|route| Some((route, matched(route.path, path)?)));
     if at_path().next().is_none() {
         return Err(problem(ProblemType::NotFound, "no such call; all paths begin with /v1/"));

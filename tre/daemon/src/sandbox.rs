@@ -88,6 +88,21 @@ fn program() -> Result<BpfProgram, seccompiler::BackendError> {
     for call in NEVER_EXECUTABLE {
         rules.insert(call, vec![SeccompRule::new(vec![no_execution.clone()])?]);
     }
+    // A build with debug assertions asks whether a descriptor is open before it closes it.
+    rules.insert(libc::SYS_fcntl, vec![only(1, libc::F_GETFD)?]);
+    #[cfg(feature = "hosted")]
+    {
+        // A software TPM is reached anew for every command, over a unix socket and nothing else.
+        rules.insert(libc::SYS_socket, vec![only(0, libc::AF_UNIX)?]);
+        rules.insert(libc::SYS_connect, Vec::new());
+    }
     let (otherwise, listed) = (SeccompAction::KillProcess, SeccompAction::Allow);
     SeccompFilter::new(rules, otherwise, listed, TargetArch::x86_64)?.try_into()
+}
+
+/// Allows a call when its argument `index` is `value`.
+fn only(index: u8, value: i32) -> Result<SeccompRule, seccompiler::BackendError> {
+    let value = u64::from(value.unsigned_abs());
+    let equal = SeccompCondition::new(index, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)?;
+    SeccompRule::new(vec![equal])
 }

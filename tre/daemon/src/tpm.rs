@@ -28,14 +28,19 @@ pub(crate) enum TpmUnavailable {
     Gone,
 }
 
-/// Starts the thread. It ends with the process.
+/// Starts the thread and waits until it runs: what a thread needs to begin, the sandbox forbids.
 ///
 /// # Errors
 ///
 /// The operating system's, when it has no thread to give.
 pub(crate) fn spawn(tpm: Box<dyn Tpm>) -> std::io::Result<TpmHandle> {
     let (jobs, queue) = sync_channel(bounds::TPM_QUEUE);
-    thread::Builder::new().name("tpm".to_owned()).spawn(move || serve(tpm, &queue))?;
+    let (begun, begin) = sync_channel(1);
+    thread::Builder::new().name("tpm".to_owned()).spawn(move || {
+        drop(begun.send(()));
+        serve(tpm, &queue);
+    })?;
+    begin.recv().map_err(std::io::Error::other)?;
     Ok(TpmHandle { jobs })
 }
 

@@ -42,6 +42,8 @@ pub(crate) struct Issued {
 pub(crate) struct Account {
     running: Vec<Running>,
     issued: Vec<Issued>,
+    /// Until this slot the bills are kept, whatever happens at the point.
+    kept_until: Slot,
     /// Readings above capacity.
     pub(crate) over_capacity: u64,
 }
@@ -52,6 +54,8 @@ pub(crate) struct Accounts {
     accounts: Vec<Account>,
     /// (slot, account, tariff): the final bill may go out when every slot before this has closed.
     finals: BTreeSet<(Slot, u32, u32)>,
+    /// (slot, account): an account that got its final bill is over when this slot has come.
+    expiries: BTreeSet<(Slot, u32)>,
 }
 
 impl Account {
@@ -79,7 +83,7 @@ impl Account {
 
 impl Accounts {
     pub(crate) const fn new() -> Self {
-        Self { accounts: Vec::new(), finals: BTreeSet::new() }
+        Self { accounts: Vec::new(), finals: BTreeSet::new(), expiries: BTreeSet::new() }
     }
 
     pub(crate) fn account(&self, account: u32) -> Option<&Account> {
@@ -172,8 +176,9 @@ impl Accounts {
         self.finals.range(..=(slot, u32::MAX, u32::MAX)).copied().collect()
     }
 
-    /// Issues a final bill and erases the running one.
-    pub(crate) fn issue_final(&mut self, key: (Slot, u32, u32), policy: &Policy) {
+    /// Issues a final bill when every slot before `end` has closed, and erases the running one.
+    /// The bill stays to be read for at least another minimum period.
+    pub(crate) fn issue_final(&mut self, key: (Slot, u32, u32), end: Slot, policy: &Policy) {
         let (_, account, tariff) = key;
         let Some(found) = self.accounts.get_mut(index(account)) else { return };
         let Some(running) = found.running(tariff).copied() else { return };
@@ -183,11 +188,27 @@ impl Accounts {
         self.finals.remove(&key);
         found.running.retain(|other| other.tariff != tariff);
         found.issue(Issued { tariff, from: running.from, to: running.left, total });
+        found.kept_until = end.plus(policy.billing.minimum_period_slots);
+        self.expiries.insert((found.kept_until, account));
     }
 
-    /// Whether the account has no running bill.
-    pub(crate) fn idle(&self, account: u32) -> bool {
-        self.account(account).is_none_or(|account| account.running.is_empty())
+    /// Takes the accounts whose final bills have been kept until `slot`.
+    pub(crate) fn take_expired(&mut self, slot: Slot) -> Vec<u32> {
+        let mut expired = Vec::new();
+        while let Some(&(until, account)) = self.expiries.first() {
+            if until > slot {
+                break;
+            }
+            self.expiries.pop_first();
+            expired.push(account);
+        }
+        expired
+    }
+
+    /// Whether the account owes nothing and no bill of it is to be kept beyond `slot`.
+    pub(crate) fn over(&self, account: u32, slot: Slot) -> bool {
+        self.account(account)
+            .is_none_or(|account| account.running.is_empty() && account.kept_until <= slot)
     }
 
     /// Erases an account.

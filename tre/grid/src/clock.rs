@@ -102,7 +102,10 @@ impl Grid {
             policy: &self.policy,
             seed,
         };
-        self.groups.close(&closing, end.since(slot) <= history);
+        // After a long gap, what the bounded history would drop again is not drawn at all.
+        if end.since(slot) <= history {
+            self.groups.close(&closing);
+        }
         self.bill_slot(slot, &slotful);
         self.first_open = slot.next();
         self.issue_bills();
@@ -117,6 +120,9 @@ impl Grid {
                 (tariff.period_from, tariff.period_to) = (end, None);
             }
         }
+        for account in self.accounts.take_expired(end) {
+            self.forget_account(account);
+        }
         let finals = self.accounts.finals_due(end);
         if finals.is_empty() {
             return;
@@ -127,8 +133,7 @@ impl Grid {
         for key in finals {
             let (_, account, tariff) = key;
             if !uncredited.contains(&(account, tariff)) {
-                self.accounts.issue_final(key, &self.policy);
-                self.forget_account(account);
+                self.accounts.issue_final(key, end, &self.policy);
             }
         }
     }

@@ -344,3 +344,35 @@ fn cut(old: &[Stint], wanted: Stint) -> Vec<Stint> {
 fn watts(capacity: Watts) -> u32 {
     u32::try_from(capacity.get()).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_points_are_bounded_and_a_known_one_still_changes() {
+        let mut connections = Connections::new();
+        let id = |text: &str| text.parse::<PointId>().expect("an identifier");
+        let record = |slot: u64, meter: &str| ConnectionRecord {
+            account: meter.parse().expect("an identifier"),
+            meter: meter.parse().expect("an identifier"),
+            supplier: "supplier".parse().expect("an identifier"),
+            tariff: "flat".parse().expect("an identifier"),
+            capacity_w: Watts::MAX,
+            from_slot: Slot::new(slot).expect("in range"),
+            to_slot: None,
+        };
+        let begun = Slot::default();
+        let horizon = Horizon { begun, first_open: begun, lateness: 0 };
+        let known = id("known");
+        let change = connections.judge(&known, &record(0, "m"), None, horizon);
+        let change = change.expect("allowed").expect("new");
+        assert!(connections.put(&known, &record(0, "m"), 0, change, begun).is_some());
+        let empty = Point { timeline: Box::new([]), groups: 0 };
+        connections.points.resize(bounds::POINTS, empty);
+        let full = ConnectionRefusal::PointsFull { most: bounds::POINTS };
+        let refused = connections.judge(&id("new"), &record(0, "n"), Some(0), horizon);
+        assert_eq!(refused.map(|_| ()), Err(full));
+        assert!(connections.judge(&known, &record(1, "n"), Some(0), horizon).is_ok());
+    }
+}

@@ -25,7 +25,7 @@ use crate::refusal::{
 };
 
 /// Everything that a TRE knows. `[TRE14 III-B]`
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct Grid {
     pub(crate) policy: Policy,
     /// Time of the last step.
@@ -50,6 +50,13 @@ pub enum Outcome {
     Done,
     /// One receipt for each reading, in the order sent; the daemon signs them.
     Receipts(Vec<Receipt>),
+}
+
+/// Shows the time alone: everything else is somebody's.
+impl core::fmt::Debug for Grid {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Grid").field("now", &self.now).finish_non_exhaustive()
+    }
 }
 
 /// The version of [`Record`] that [`Grid::apply`] takes.
@@ -151,9 +158,11 @@ impl Grid {
         }
     }
 
-    /// Forgets an account that nothing names and that owes nothing.
+    /// Forgets an account that no record names, that owes nothing and whose bills have been there
+    /// to be read for long enough.
     pub(crate) fn forget_account(&mut self, account: u32) {
-        if self.accounts.idle(account) && !self.connections.names_account(account) {
+        let over = self.accounts.over(account, self.first_open);
+        if over && !self.connections.names_account(account) {
             self.accounts.erase(account);
             self.connections.accounts.forget(account);
         }

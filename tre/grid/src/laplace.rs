@@ -1,4 +1,4 @@
-//! Exact discrete Laplace noise, in integers alone. `[CKS20]`, Algorithms 1 and 2
+//! Exact discrete Laplace noise, in integers alone. `[CKS20]`
 //!
 //! `[TRE14 III-C]` asks for noise of the Laplace distribution. Drawn with floating-point numbers
 //! it leaks: the set of numbers that can come out depends on the sum. Here every probability is
@@ -21,7 +21,7 @@ pub struct Scale {
 /// Most tries for one sample. One fails with probability below 0.7: 0.7^300 < 2^-154.
 const MOST_TRIES: u32 = 300;
 
-/// Most rounds of Algorithm 1. All are taken with probability 1 / 40! < 2^-159.
+/// Most rounds of one coin of probability exp(-a/b). All are taken with probability 1 / 40! < 2^-159.
 const MOST_ROUNDS: u64 = 40;
 
 /// Most whole lambdas of one sample. One more has probability exp(-128) < 2^-184.
@@ -87,7 +87,7 @@ fn geometric_e(stream: &mut Stream) -> Option<u64> {
     None
 }
 
-/// True with probability exp(-a/b), for a <= b. `[CKS20]` Algorithm 1
+/// True with probability exp(-a/b), for a <= b. `[CKS20]`
 ///
 /// Round k goes on with probability a / (b k); the first round that does not go on is odd with
 /// probability 1 - a/b + (a/b)^2/2! - ..., which is the exponential's series.

@@ -69,6 +69,9 @@ impl Grid {
 
     /// Bills every reading of a slot that closes. `[TRE14 III-D]`
     pub(crate) fn bill_slot(&mut self, slot: Slot, slotful: &Slotful) {
+        if slotful.is_empty() {
+            return;
+        }
         let prices = self.tariffs.prices_at(slot);
         for (point, value) in slotful.iter() {
             // Taken only where a stint holds, and what has begun is never rewritten.

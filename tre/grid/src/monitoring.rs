@@ -88,6 +88,9 @@ impl Groups {
     }
 
     /// Defines a group from slot `from` on, or refuses and changes nothing.
+    ///
+    /// A member whose connection is to begin later, or has ended, is judged by its nearest record;
+    /// whether a sum goes out is judged again at each close, by the connections in force then.
     pub(crate) fn put(
         &mut self,
         (dno, id, body): (&PeerId, &GroupId, &PutGroup),
@@ -125,15 +128,12 @@ impl Groups {
         Ok(())
     }
 
-    /// Draws the releases of a slot, groups in order of their ids. `kept` is whether this slot's
-    /// releases would still be there when all slots of this step have closed.
-    pub(crate) fn close(&mut self, closing: &Closing<'_>, kept: bool) {
+    /// Draws the releases of a slot, groups in order of their ids.
+    pub(crate) fn close(&mut self, closing: &Closing<'_>) {
         for (id, group) in &mut self.0 {
             let Some(membership) = group.at(closing.slot) else { continue };
-            if kept {
-                let release = closing.release(id, &membership.members);
-                group.keep(release);
-            }
+            let release = closing.release(id, &membership.members);
+            group.keep(release);
             let next = closing.slot.next();
             let needed = group.memberships.iter().rposition(|other| other.from <= next);
             group.memberships.drain(..needed.unwrap_or(0));

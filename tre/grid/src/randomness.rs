@@ -110,7 +110,6 @@ pub fn shuffle<T>(items: &mut [T], stream: &mut Stream) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::arithmetic_side_effects, reason = "small numbers in tests")]
     use super::*;
     use alloc::collections::{BTreeMap, BTreeSet};
 

@@ -87,6 +87,11 @@ impl Slotful {
         self.values.get(index(point)).filter(|_| self.received.contains(point)).copied()
     }
 
+    /// Whether no value came at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
     /// All values that came, by point.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, Value)> {
         let values = (0_u32..).zip(self.values.iter().copied());

@@ -241,10 +241,10 @@ fn record_fills_a_slot_and_no_more() {
     assert_eq!(disk.read(), record(1, &vec![5; max]));
     let image = disk.image();
     let refused = disk.region().write(&vec![6; max + 1]);
-    assert!(
-        matches!(refused, Err(TwoSlotError::TooLong { max: m, found }) if m == max && found == max + 1),
-        "found {refused:?}"
-    );
+    let Err(TwoSlotError::TooLong { max: bound, found }) = refused else {
+        panic!("expected TooLong, found {refused:?}");
+    };
+    assert_eq!((bound, found), (max, max + 1));
     assert_eq!(disk.image(), image);
 }
 

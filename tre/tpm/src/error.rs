@@ -201,3 +201,43 @@ fn response(error: tss_esapi::Error) -> Option<TpmResponseCode> {
         tss_esapi::Error::TssError(_) | tss_esapi::Error::WrapperError(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(code: u32) -> tss_esapi::Error {
+        ReturnCode::try_from(code).map_or_else(|error| error, tss_esapi::Error::TssError)
+    }
+
+    /// Codes as TPMs really answered them.
+    #[test]
+    fn response_codes_are_told_apart() {
+        let (lockout, failure) = (answered(0x921), answered(0x101));
+        let (altered, refused, bad_session) = (answered(0x1df), answered(0x99d), answered(0x9a2));
+
+        assert!(blames_a_parameter(altered) && !blames_a_session(altered));
+        assert_eq!(complaint(refused), Some(TpmFormatOneError::PolicyFail));
+        assert!(blames_a_session(bad_session) && !blames_a_parameter(bad_session));
+        assert!(is_failure(failure) && !is_failure(lockout));
+        for warning_or_failure in [lockout, failure] {
+            assert_eq!(complaint(warning_or_failure), None);
+        }
+    }
+
+    #[test]
+    fn lockout_is_named_and_says_what_to_do() {
+        let source = answered(0x921);
+        let error = at(Step::Quote)(source);
+        assert_eq!(error, TpmError::Lockout { step: Step::Quote, source });
+        assert!(error.to_string().contains("--clear-lockout"), "{error}");
+    }
+
+    #[test]
+    fn other_failures_name_the_step() {
+        let source = answered(0x101);
+        let error = at(Step::Quote)(source);
+        assert_eq!(error, TpmError::Failed { step: Step::Quote, source });
+        assert_eq!(error.to_string(), "quoting the PCRs failed");
+    }
+}

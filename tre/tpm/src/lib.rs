@@ -5,20 +5,20 @@
 //! software TPM. What the TPM signed crosses the boundary as the TPM's own bytes ([`Quote`]):
 //! whoever judges it parses what was signed, never a re-encoding of it.
 //!
-//! Every key made here has `noDA`: a power cut raises the lockout counter of keys without it until
-//! the TPM refuses them.
+//! Every key and secret kept here has `noDA`: without it, a power cut after its use raises the
+//! TPM's lockout counter, until the TPM refuses them all. The endorsement key's standard template
+//! has no `noDA`; it is used through its policy alone, which does not count.
 //!
 //! # Sources
 //!
 //! | key | document |
 //! |---|---|
-//! | `TPM2-P1`..`TPM2-P3` | TCG TPM 2.0 Library: Architecture, Structures, Commands |
+//! | `TPM2-P2`, `TPM2-P3` | TCG TPM 2.0 Library, parts 2 (Structures) and 3 (Commands) |
 //! | `EKP` | TCG EK Credential Profile for TPM Family 2.0 |
 
 mod endorsement;
 mod error;
 mod esapi;
-
 mod quote;
 mod seal;
 mod secret;

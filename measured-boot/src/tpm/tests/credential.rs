@@ -2,9 +2,9 @@ use alloc::{vec, vec::Vec};
 
 use crate::{
     digest::Sha256Digest,
+    literal::unhex,
     reader::ReadError,
     tpm::{CredentialError, EncryptedSecret, IdObject},
-    unhex,
 };
 
 fn literal() -> Vec<u8> {

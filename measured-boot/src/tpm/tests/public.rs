@@ -2,12 +2,12 @@ use alloc::{vec, vec::Vec};
 
 use crate::{
     digest::Sha256Digest,
+    literal::{overwritten, unhex},
     reader::ReadError,
     tpm::{
         AikPublic, AikRefusal, AlgorithmId, Attribute, EccScheme, Name, NameError,
         ObjectAttributes, P256Point, Public, PublicError, PublicKey, SpkiError, Symmetric,
     },
-    unhex,
 };
 
 /// An AIK's `TPMT_PUBLIC`.
@@ -53,11 +53,6 @@ fn ek() -> Vec<u8> {
     [ek_start(), vec![0xac; 256]].concat()
 }
 
-fn with(mut area: Vec<u8>, offset: usize, bytes: &[u8]) -> Vec<u8> {
-    area[offset..offset + bytes.len()].copy_from_slice(bytes);
-    area
-}
-
 fn point() -> P256Point {
     P256Point { x: aik()[22..54].try_into().unwrap(), y: aik()[56..].try_into().unwrap() }
 }
@@ -76,7 +71,7 @@ fn aik_public_area_is_the_literal_both_ways() {
     assert_eq!(public.symmetric(), Symmetric::Null);
     assert_eq!(Public::p256_signing(aik_attributes(), point()), public);
     assert_eq!(public.area(), aik());
-    assert_eq!(public.encode_sized(), [[0, 90].as_slice(), &aik()].concat());
+    assert_eq!(public.encode_sized(), [[0, 88].as_slice(), &aik()].concat());
     assert_eq!(Public::parse_sized(&public.encode_sized()), Ok(public));
 }
 
@@ -117,7 +112,7 @@ fn other_key_types_names_and_attributes_are_refused() {
         (0x10, [0, 4], PublicError::Curve { found: 4 }),
         (0x12, [0, 0x20], PublicError::KeyDerivation { found: AlgorithmId(0x0020) }),
     ] {
-        assert_eq!(Public::parse(&with(aik(), offset, &bytes)), Err(error));
+        assert_eq!(Public::parse(&overwritten(aik(), offset, &bytes)), Err(error));
     }
 }
 
@@ -134,7 +129,7 @@ fn other_parameters_of_an_endorsement_key_are_refused() {
         (0x32, [0x0c, 0], PublicError::RsaKeyBits { found: 3072 }),
         (0x36, [0, 3], PublicError::RsaExponent { found: 3 }),
     ] {
-        assert_eq!(Public::parse(&with(ek(), offset, &bytes)), Err(error));
+        assert_eq!(Public::parse(&overwritten(ek(), offset, &bytes)), Err(error));
     }
 }
 
@@ -198,7 +193,7 @@ fn key_without_a_fixed_scheme_is_no_aik() {
     let storage = [&aik()[..0x0a], &unhex("0006 0080 0043"), &aik()[0x0c..]].concat();
     assert_eq!(AikPublic::check(&Public::parse(&storage).unwrap()), Err(AikRefusal::Symmetric));
     let attributes = aik_attributes().word().to_be_bytes();
-    let rsa = with([&ek()[..0x2a], &[0, 0x10], &ek()[0x30..]].concat(), 4, &attributes);
+    let rsa = overwritten([&ek()[..0x2a], &[0, 0x10], &ek()[0x30..]].concat(), 4, &attributes);
     assert_eq!(AikPublic::check(&Public::parse(&rsa).unwrap()), Err(AikRefusal::Key));
 }
 
@@ -218,7 +213,7 @@ fn spki_is_what_openssl_writes() {
     let error = SpkiError::Length { found: 90 };
     assert_eq!(P256Point::from_spki_der(&der[1..]), Err(error));
     for offset in 0..27 {
-        let other = with(der.clone(), offset, &[der[offset] ^ 1]);
+        let other = overwritten(der.clone(), offset, &[der[offset] ^ 1]);
         assert_eq!(P256Point::from_spki_der(&other), Err(SpkiError::Algorithm));
     }
 }

@@ -1,9 +1,9 @@
 use alloc::vec::Vec;
 
 use crate::{
+    literal::{overwritten, unhex},
     reader::ReadError,
     tpm::{AlgorithmId, EcdsaSignature, SignatureError},
-    unhex,
 };
 
 fn literal() -> Vec<u8> {
@@ -20,9 +20,7 @@ fn literal() -> Vec<u8> {
 }
 
 fn with(offset: usize, bytes: &[u8]) -> Vec<u8> {
-    let mut signature = literal();
-    signature[offset..offset + bytes.len()].copy_from_slice(bytes);
-    signature
+    overwritten(literal(), offset, bytes)
 }
 
 #[test]

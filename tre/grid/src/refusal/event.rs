@@ -19,7 +19,7 @@ pub enum EventRefusal {
         found: UnixMillis,
     },
     /// The event begins after its deadline.
-    #[error("expected from_slot to be {least} or later, found {found}")]
+    #[error("expected from_slot to be {} or later, found {}", least.get(), found.get())]
     StartsTooEarly {
         /// First slot that begins after the deadline.
         least: Slot,
@@ -27,7 +27,7 @@ pub enum EventRefusal {
         found: Slot,
     },
     /// The event has no slot, or more than the policy allows.
-    #[error("expected 1 to {most} slots, found from_slot {from} and to_slot {to}")]
+    #[error("expected 1 to {most} slots, found {} to {}", from.get(), to.get())]
     Length {
         /// Most slots.
         most: u64,
@@ -84,7 +84,7 @@ pub enum BidRefusal {
         found: PricePerKwh,
     },
     /// The price is not positive, or above the policy's most.
-    #[error("expected a price above 0 and at most {most}, found {found}")]
+    #[error("expected a price of 1 to {most}, found {found}")]
     PriceRange {
         /// Most allowed.
         most: PricePerKwh,
@@ -115,7 +115,7 @@ pub enum DecisionRefusal {
     #[error("expected one decision, found a second")]
     Decided,
     /// The event has begun without a decision.
-    #[error("expected a decision before slot {from}")]
+    #[error("expected a decision before slot {}", from.get())]
     Lapsed {
         /// First slot of the event.
         from: Slot,

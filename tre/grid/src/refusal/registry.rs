@@ -8,7 +8,7 @@ use tre_wire::units::{Share, Slot};
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum ConnectionRefusal {
     /// What has begun is not rewritten.
-    #[error("expected from_slot to be {least} or later, found {found}")]
+    #[error("expected from_slot to be {} or later, found {}", least.get(), found.get())]
     Begun {
         /// First slot that the record may begin at.
         least: Slot,
@@ -16,7 +16,7 @@ pub enum ConnectionRefusal {
         found: Slot,
     },
     /// The record ends before it begins.
-    #[error("expected to_slot after from_slot {from}, found {found}")]
+    #[error("expected to_slot after from_slot {}, found {}", from.get(), found.get())]
     Empty {
         /// First slot of the record.
         from: Slot,
@@ -84,7 +84,7 @@ pub enum GroupRefusal {
         position: usize,
     },
     /// One member has too large a share of the declared capacity.
-    #[error("expected no member above {most} of the declared capacity, found one at {position}")]
+    #[error("expected no share above {most} of the capacity, found one at {position}")]
     Dominance {
         /// Largest share allowed.
         most: Share,

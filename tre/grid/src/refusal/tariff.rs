@@ -19,7 +19,7 @@ pub enum PriceRefusal {
         found: usize,
     },
     /// A price is published before its slot begins.
-    #[error("expected from_slot to be {least} or later, found {found}")]
+    #[error("expected from_slot to be {} or later, found {}", least.get(), found.get())]
     TooLate {
         /// First slot that has not begun.
         least: Slot,
@@ -27,7 +27,7 @@ pub enum PriceRefusal {
         found: Slot,
     },
     /// The series would go on past the last slot that there is.
-    #[error("expected from_slot to be at most {most}, found {found}")]
+    #[error("expected from_slot to be at most {}, found {}", most.get(), found.get())]
     TooFar {
         /// Last slot that the publication could begin at.
         most: Slot,
@@ -35,7 +35,7 @@ pub enum PriceRefusal {
         found: Slot,
     },
     /// A published price stands.
-    #[error("expected the published {published} for slot {slot}, found {found}")]
+    #[error("expected {published}, published for slot {}, found {found}", slot.get())]
     Published {
         /// The slot.
         slot: Slot,
@@ -59,7 +59,7 @@ pub enum PeriodRefusal {
     #[error("expected one of your tariffs")]
     UnknownTariff,
     /// The slot has begun.
-    #[error("expected end_slot to be {least} or later, found {found}")]
+    #[error("expected end_slot to be {} or later, found {}", least.get(), found.get())]
     Begun {
         /// First slot that has not begun.
         least: Slot,
@@ -67,7 +67,7 @@ pub enum PeriodRefusal {
         found: Slot,
     },
     /// The period is shorter than the policy's minimum.
-    #[error("expected end_slot to be {least} or later by the minimum period, found {found}")]
+    #[error("expected a minimum period: end_slot {} or later, found {}", least.get(), found.get())]
     TooShort {
         /// First slot that the period may end at.
         least: Slot,
@@ -75,7 +75,7 @@ pub enum PeriodRefusal {
         found: Slot,
     },
     /// An end has been set for this period already.
-    #[error("expected no end to be pending, found {pending}")]
+    #[error("expected no end to be pending, found one at slot {}", pending.get())]
     Pending {
         /// The end that was set.
         pending: Slot,

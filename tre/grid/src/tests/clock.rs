@@ -116,8 +116,8 @@ fn slots_that_were_jumped_over_are_not_metered() {
     let mut town = Town::with_homes(3);
     assert_eq!(town.put_group("dno", "g", &["home-0", "home-1", "home-2"]), Ok(Outcome::Done));
     town.close(START + 1);
-    // The last step lies in slot START + 2, the next in START + 5.
-    town.go(START + 5, 0);
+    // The last step lies in slot START + 2, the next in START + 5 when START + 4 has closed.
+    town.go(START + 5, GRACE_MS);
     town.close(START + 5);
     let gone = Some(Withheld::NotMetered);
     assert_eq!(withheld(&town), [(1, None), (2, None), (3, gone), (4, gone), (5, None)]);
@@ -136,4 +136,11 @@ fn a_gap_longer_than_the_history_leaves_its_last_slots() {
     assert_eq!(releases.back().map(|release| release.slot), Some(slot(START + 3_000)));
     let consecutive = releases.iter().zip(releases.iter().skip(1));
     assert!(consecutive.into_iter().all(|(one, next)| one.slot.next() == next.slot));
+}
+
+#[test]
+fn debug_shows_the_time_and_nobody() {
+    let mut town = Town::with_homes(1);
+    town.read("home-0", START, 123, 1);
+    assert_eq!(format!("{:?}", town.grid), "Grid { now: UnixMillis(1800000000), .. }");
 }

@@ -19,12 +19,11 @@ use tre_wire::message::meter::{Bid, BidRequest, Reading, ReceiptStatus};
 use tre_wire::message::registrar::ConnectionRecord;
 use tre_wire::message::supplier::{EndPeriod, PostPrices};
 use tre_wire::policy::{Billing, DemandResponse, Monitoring, OverCapacity, Policy};
-use tre_wire::units::{
-    Epsilon, MinorUnit, PricePerKwh, Share, Slot, UnixMillis, WattHours, Watts,
-};
+use tre_wire::units::{Epsilon, MinorUnit, PricePerKwh, Share, Slot, UnixMillis, WattHours, Watts};
 
 use crate::{Grid, Outcome, Refusal};
 
+mod any_commands;
 mod billing;
 mod clock;
 mod connections;
@@ -228,12 +227,8 @@ impl Town {
         (import, export): (u64, u64),
         seq: u64,
     ) -> ReceiptStatus {
-        let reading = Reading {
-            slot: slot(number),
-            import_wh: wh(import),
-            export_wh: wh(export),
-            seq,
-        };
+        let reading =
+            Reading { slot: slot(number), import_wh: wh(import), export_wh: wh(export), seq };
         let meter = id(format!("meter-{name}"));
         match self.act(Command::Readings { meter, readings: Vec::from([reading]) }) {
             Ok(Outcome::Receipts(receipts)) => {
@@ -266,7 +261,12 @@ impl Town {
         self.act(Command::OpenEvent { dsm: id(dsm), body: OpenEvent { event: id(event), terms } })
     }
 
-    fn bid(&mut self, name: &str, event: &str, bid: Option<(u64, i64)>) -> Result<Outcome, Refusal> {
+    fn bid(
+        &mut self,
+        name: &str,
+        event: &str,
+        bid: Option<(u64, i64)>,
+    ) -> Result<Outcome, Refusal> {
         let bid = bid.map(|(energy, micro)| Bid { quantity_wh: wh(energy), price: price(micro) });
         let body = BidRequest { event: id(event), bid };
         self.act(Command::Bid { meter: id(format!("meter-{name}")), body })

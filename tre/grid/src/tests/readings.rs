@@ -201,7 +201,9 @@ fn a_batch_has_one_to_192_readings_and_each_gets_its_receipt_in_order() {
         statuses,
         [Status::NotYet, Status::Replaced, Status::StaleSequence, Status::Accepted, Status::Closed]
     );
-    assert!(receipts.iter().zip(batch).all(|(receipt, sent)| (receipt.slot.get(), receipt.seq) == sent));
+    assert!(
+        receipts.iter().zip(batch).all(|(receipt, sent)| (receipt.slot.get(), receipt.seq) == sent)
+    );
 }
 
 #[test]

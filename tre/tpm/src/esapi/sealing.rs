@@ -102,7 +102,7 @@ fn policy_of(public: &Public) -> Result<Sha256Digest, Error> {
 
 fn secret_in(content: &SensitiveData) -> Result<Secret32, TpmError> {
     let found = content.len();
-    let bytes = <[u8; Secret32::LENGTH]>::try_from(content.as_bytes())
-        .map_err(|_| TpmError::Answer { step: Step::Unseal, expected: Secret32::LENGTH, found })?;
-    Ok(Secret32::new(bytes))
+    let unfit = TpmError::Answer { step: Step::Unseal, expected: Secret32::LENGTH, found };
+    let bytes = content.first_chunk().filter(|_| found == Secret32::LENGTH).ok_or(unfit)?;
+    Ok(Secret32::new(*bytes))
 }

@@ -147,3 +147,18 @@ fn refused_credential_leaves_nothing_behind_in_the_tpm() {
     let (right, secret) = credential(&machine, &key, &name);
     tpm.activate_credential(&right, &secret).expect("activates");
 }
+
+#[test]
+fn power_cuts_after_an_activation_do_not_count() {
+    let mut machine = Machine::new();
+    for _ in 0..4 {
+        let mut tpm = machine.tpm();
+        let name = tpm.attestation_key().expect("a key").name().to_bytes();
+        let key = tpm.endorsement().expect("an endorsement").key;
+        let (id_object, secret) = credential(&machine, &key, &name);
+        tpm.activate_credential(&id_object, &secret).expect("activates");
+        machine = machine.power_cycled();
+    }
+    let properties = succeeded(&machine.tool("tpm2_getcap", &["properties-variable"]));
+    assert!(properties.contains("TPM2_PT_LOCKOUT_COUNTER: 0x0\n"), "{properties}");
+}

@@ -129,6 +129,8 @@ fn power_cuts_do_not_lock_the_secret_away() {
         machine = machine.power_cycled();
         drop(tpm);
     }
+    let properties = succeeded(&machine.tool("tpm2_getcap", &["properties-variable"]));
+    assert!(properties.contains("TPM2_PT_LOCKOUT_COUNTER: 0x0\n"), "{properties}");
     assert_eq!(machine.tpm().unseal(&object).expect("unseals").expose(), secret().expose());
 }
 

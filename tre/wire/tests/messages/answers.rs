@@ -9,7 +9,7 @@ use tre_wire::message::meter::{Account, Events, MeterPrices, Outcomes, Receipts}
 use tre_wire::message::operator::{Alerts, Metrics};
 use tre_wire::message::registrar::Connections;
 use tre_wire::message::supplier::Bills;
-use tre_wire::message::{Done, Health};
+use tre_wire::message::{Certificates, Done, Health};
 use tre_wire::policy::Policy;
 use tre_wire::problem::Problem;
 
@@ -178,6 +178,7 @@ pub(crate) const ANSWERS: &[Case] = &[
             ("/slot", SLOT),
         ]
     ),
+    answer!("certificates", Certificates, &[("/document_chain/*", Hex)]),
     answer!("done", Done, &[]),
     answer!(
         "problem",

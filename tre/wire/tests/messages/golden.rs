@@ -41,3 +41,34 @@ fn every_golden_file_belongs_to_a_message() {
     let expected: BTreeSet<_> = all().map(|case| format!("{}.json", case.name)).collect();
     assert_eq!(found, expected);
 }
+
+#[test]
+fn every_message_type_has_a_golden_file() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/message");
+    let named: BTreeSet<_> = all().map(|case| String::from(case.name)).collect();
+    let mut found = 0;
+    for file in std::fs::read_dir(folder).expect("the messages lie in src/message") {
+        let source = std::fs::read_to_string(file.expect("readable").path()).expect("text");
+        for item in source.split("\n\n") {
+            // What is sent whole says so in the first line of its documentation.
+            if !["/// Body of", "/// Answer"].iter().any(|start| item.starts_with(start)) {
+                continue;
+            }
+            let (_, name) = item.split_once("pub struct ").expect("a message is a struct");
+            let name = name.split_once([' ', '{']).map_or(name, |(name, _)| name);
+            assert!(named.contains(&kebab(name)), "{name} has no golden file");
+            found += 1;
+        }
+    }
+    assert!(found > 25, "expected every message of the interface, found {found}");
+}
+
+/// `LikeThis` as `like-this`.
+fn kebab(name: &str) -> String {
+    let letter = |letter: char| match letter {
+        'A'..='Z' => format!("-{}", letter.to_ascii_lowercase()),
+        _ => String::from(letter),
+    };
+    let words: String = name.chars().map(letter).collect();
+    String::from(words.trim_start_matches('-'))
+}

@@ -1,0 +1,26 @@
+# Every target is one line. `make help` lists them.
+.PHONY: help deps image demo test bench clean
+.DEFAULT_GOAL := help
+DATA ?= tests/data/sceaux_weeks_15min_wh.csv
+HOME_DAYS ?= 7
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
+
+deps: ## list and install what is needed, and build the static TPM software stack
+	image/deps.sh
+
+image: deps ## build the boot image and its reference manifest into target/image
+	cargo run --quiet --package image --bin tre-image -- build
+
+demo: image ## boot the appliance, prove it, and run real households through all three flows
+	cargo run --quiet --package tre-tests --bin demo -- --readings $(DATA) --home-days $(HOME_DAYS)
+
+test: deps ## everything that CI runs
+	tests/scripts/test.sh
+
+bench: deps ## ratios against named baselines in the same run
+	tests/scripts/bench.sh
+
+clean: ## remove what was built here; cached kernel and TPM stack stay
+	cargo clean

@@ -1,0 +1,27 @@
+//! Every bound of this end of a connection, with unit and reason.
+
+use core::time::Duration;
+
+/// Time to resolve the name and to connect.
+pub(crate) const CONNECT: Duration = Duration::from_secs(10);
+
+/// Time for the TLS handshake. An emulated box takes up to a second.
+pub(crate) const HANDSHAKE: Duration = Duration::from_secs(20);
+
+/// Time for one whole request. A quote may wait behind 64 others of 750 ms each.
+pub(crate) const REQUEST: Duration = Duration::from_secs(60);
+
+/// Header fields of one answer.
+pub(crate) const HEADERS: usize = 32;
+
+/// Status line and headers together. Unit: bytes; hyper takes no less than 8 KiB.
+pub(crate) const HEADER_BYTES: usize = 16 * 1024;
+
+/// Longest file with a certificate chain and a key. Unit: bytes.
+pub(crate) const IDENTITY_BYTES: u64 = 64 * 1024;
+
+/// Longest deployment or manifest file. Unit: bytes. What is in them is bounded when read.
+pub(crate) const REFERENCE_BYTES: u64 = 2 * 1024 * 1024;
+
+/// Longest image file. Unit: bytes. Ours have under 16 MiB.
+pub(crate) const IMAGE_BYTES: u64 = 256 * 1024 * 1024;

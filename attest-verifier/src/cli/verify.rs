@@ -1,0 +1,70 @@
+//! `verify`: examines a box, shows every check, and ends with the verdict.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use attest_verifier::core::wire::id::PeerId;
+use attest_verifier::core::wire::units::UnixMillis;
+use attest_verifier::{Examination, ImageFinding, Trust, compare_image, examine, export};
+
+use super::{json, table};
+use crate::{Ending, Verify};
+
+/// What is to be verified, against what.
+pub(crate) struct Job {
+    address: String,
+    tre_id: PeerId,
+    trust: Trust,
+    image: Option<PathBuf>,
+    json: bool,
+    out: Option<PathBuf>,
+}
+
+/// What came of it.
+pub(crate) struct Outcome<'a> {
+    pub(crate) address: &'a str,
+    pub(crate) tre_id: &'a PeerId,
+    pub(crate) examination: &'a Examination,
+    pub(crate) image: Option<&'a ImageFinding>,
+}
+
+impl Job {
+    pub(crate) fn load(verify: &Verify) -> anyhow::Result<Self> {
+        let trust = Trust::load(&verify.deployment, &verify.manifest)
+            .context("expected a deployment file and a reference manifest")?;
+        if let Some(image) = &verify.image {
+            std::fs::metadata(image).with_context(|| format!("image {}", image.display()))?;
+        }
+        Ok(Self {
+            address: verify.address.clone(),
+            tre_id: verify.tre_id.clone(),
+            trust,
+            image: verify.image.clone(),
+            json: verify.json,
+            out: verify.out.clone(),
+        })
+    }
+
+    pub(crate) async fn run(self, now: UnixMillis) -> anyhow::Result<Ending> {
+        let examination = match examine(&self.address, &self.tre_id, &self.trust, now).await {
+            Ok(examination) => examination,
+            Err(error) => return Ok(Ending::without_evidence(&error)),
+        };
+        if let Some(folder) = &self.out {
+            export(folder, &examination.evidence, &examination.expected_answer)?;
+        }
+        let manifest = self.trust.reference().manifest();
+        let image = self.image.as_deref();
+        let image = image.map(|path| compare_image(path, &examination.evidence, manifest));
+        let image = image.transpose()?;
+        let outcome = Outcome {
+            address: &self.address,
+            tre_id: &self.tre_id,
+            examination: &examination,
+            image: image.as_ref(),
+        };
+        let shown = if self.json { json::show(&outcome)? } else { table::show(&outcome) };
+        println!("{shown}");
+        Ok(if examination.verdict.is_ok() { Ending::Accepted } else { Ending::Refused })
+    }
+}

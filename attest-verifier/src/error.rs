@@ -1,0 +1,146 @@
+//! Why there is no connection, no answer, or no trust; each says what to do where that is known.
+
+use core::time::Duration;
+use std::io;
+
+use attest_verifier_core::refusal::Refusal;
+use attest_verifier_core::wire::json::JsonError;
+use attest_verifier_core::wire::problem::Problem;
+
+use crate::tls::ElsewhereError;
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// Nobody listens there.
+    #[error("connection refused at {address}: is the TRE running, and is this its address?")]
+    Refused {
+        /// The address.
+        address: String,
+    },
+    /// The address does not resolve, or cannot be reached.
+    #[error("cannot reach {address}: {source}; expected HOST:PORT")]
+    Unreachable {
+        /// The address.
+        address: String,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// Nobody answered in time.
+    #[error("no {step} from {address} within {} s", .bound.as_secs())]
+    Timeout {
+        /// The address.
+        address: String,
+        /// What was waited for.
+        step: &'static str,
+        /// How long.
+        bound: Duration,
+    },
+    /// The TLS handshake failed: not a TRE, or not the one that was attested.
+    #[error("no TLS 1.3 connection to {address}: {source}")]
+    Handshake {
+        /// The address.
+        address: String,
+        /// What the TLS library says.
+        source: io::Error,
+    },
+    /// The server was attested a moment ago, and another one answers now. Our certificate was not
+    /// shown to it.
+    #[error("{address} leads elsewhere than to the TRE that was attested: {source}")]
+    Elsewhere {
+        /// The address.
+        address: String,
+        /// What is different.
+        source: ElsewhereError,
+    },
+    /// The TLS library refuses our own configuration or key.
+    #[error("own TLS configuration: {0}")]
+    Configuration(#[source] rustls::Error),
+    /// The connection has no HTTP/1.1, or ended at once.
+    #[error("no HTTP/1.1 from {address}: {source}")]
+    Http {
+        /// The address.
+        address: String,
+        /// What the HTTP library says.
+        source: hyper::Error,
+    },
+}
+
+/// Why a request has no good answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The TRE refuses; its words.
+    #[error("the TRE refuses {path}: {} ({})", .problem.detail, .problem.kind.urn())]
+    Problem {
+        /// The path asked for.
+        path: String,
+        /// The refusal, decoded.
+        problem: Problem,
+    },
+    /// An answer that is neither good nor a problem.
+    #[error("expected status 200 or a problem from {path}, found status {status}")]
+    Status {
+        /// The path asked for.
+        path: String,
+        /// The status found.
+        status: u16,
+    },
+    /// The body is not the message that this call answers with.
+    #[error("answer of {path} is not readable: {source}")]
+    Body {
+        /// The path asked for.
+        path: String,
+        /// What the decoder found.
+        source: JsonError,
+    },
+    /// The body is longer than any answer.
+    #[error("expected at most {most} bytes from {path}, found more")]
+    TooLong {
+        /// The path asked for.
+        path: String,
+        /// Most bytes allowed.
+        most: usize,
+    },
+    /// No whole answer in time.
+    #[error("no answer of {path} within {} s", .bound.as_secs())]
+    Timeout {
+        /// The path asked for.
+        path: String,
+        /// How long was waited.
+        bound: Duration,
+    },
+    /// The connection ended: the TRE closes idle ones. Attest again on a new one.
+    #[error("connection ended before {path} was answered: {source}")]
+    Closed {
+        /// The path asked for.
+        path: String,
+        /// What the HTTP library says.
+        source: hyper::Error,
+    },
+    /// The path, or a body of ours, cannot be sent.
+    #[error("cannot send a request for {path:?}")]
+    Unsendable {
+        /// The path asked for.
+        path: String,
+    },
+}
+
+/// Why a TRE is not attested.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AttestError {
+    /// No connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// No evidence.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The evidence is refused.
+    #[error("refused: {0}")]
+    Refused(#[from] Refusal),
+    /// This machine gave no random nonce.
+    #[error("expected 32 random bytes from the operating system, found none")]
+    NoRandomness,
+}

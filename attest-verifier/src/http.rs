@@ -1,0 +1,147 @@
+//! One request and its whole answer, over one kept-alive HTTP/1.1 connection.
+
+use attest_verifier_core::wire::problem::{self, Problem};
+use attest_verifier_core::wire::{bounds as wire_bounds, json};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
+use hyper::{Method, Request};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::bounds;
+use crate::error::RequestError;
+
+/// An answer, whole.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Response {
+    /// HTTP status code.
+    pub status: u16,
+    /// Media type, empty if none was said.
+    pub media_type: String,
+    /// The body, unread.
+    pub body: Vec<u8>,
+}
+
+/// A connection that carries requests, one at a time.
+#[derive(Debug)]
+pub(crate) struct HttpConnection {
+    host: String,
+    sender: SendRequest<Full<Bytes>>,
+    driver: JoinHandle<()>,
+}
+
+impl HttpConnection {
+    /// Starts HTTP/1.1 over `stream`.
+    pub(crate) async fn start(
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        host: &str,
+    ) -> Result<Self, hyper::Error> {
+        let (sender, connection) = http1::Builder::new()
+            .max_headers(bounds::HEADERS)
+            .max_buf_size(bounds::HEADER_BYTES)
+            .handshake(TokioIo::new(stream))
+            .await?;
+        let driver = tokio::spawn(async move {
+            // Whoever waits for an answer is told why there is none; nobody else cares.
+            let _ended: Result<(), hyper::Error> = connection.await;
+        });
+        Ok(Self { host: host.to_owned(), sender, driver })
+    }
+
+    /// Sends one request and takes its whole answer in, whatever its status.
+    pub(crate) async fn request(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<Response, RequestError> {
+        let bound = bounds::REQUEST;
+        let late = |_| RequestError::Timeout { path: path.to_owned(), bound };
+        timeout(bound, self.exchange(method, path, body)).await.map_err(late)?
+    }
+
+    async fn exchange(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<Response, RequestError> {
+        let closed = |source| RequestError::Closed { path: path.to_owned(), source };
+        let mut request = Request::builder().method(method).uri(path).header(HOST, &self.host);
+        request = request.header(ACCEPT, JSON);
+        if body.is_some() {
+            request = request.header(CONTENT_TYPE, JSON);
+        }
+        let request = request
+            .body(Full::new(Bytes::from(body.unwrap_or_default())))
+            .map_err(|_| RequestError::Unsendable { path: path.to_owned() })?;
+        self.sender.ready().await.map_err(closed)?;
+        let (head, body) = self.sender.send_request(request).await.map_err(closed)?.into_parts();
+        let media_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        Ok(Response {
+            status: head.status.as_u16(),
+            media_type: media_type.unwrap_or_default().to_owned(),
+            body: collect(body, path).await?,
+        })
+    }
+
+    /// The same with messages: encodes `request` if there is one, decodes a good answer or the
+    /// TRE's problem.
+    pub(crate) async fn call<Req: Serialize + Sync, Resp: DeserializeOwned>(
+        &mut self,
+        method: Method,
+        path: &str,
+        request: Option<&Req>,
+    ) -> Result<Resp, RequestError> {
+        let unsendable = |_| RequestError::Unsendable { path: path.to_owned() };
+        let body = request.map(json::encode).transpose().map_err(unsendable)?;
+        let answer = self.request(method, path, body).await?;
+        answer.decode(path)
+    }
+}
+
+impl Drop for HttpConnection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Response {
+    /// The message of a good answer.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Problem`] with what the TRE says; [`RequestError::Status`] if it says
+    /// nothing; [`RequestError::Body`] for another message.
+    pub fn decode<T: DeserializeOwned>(&self, path: &str) -> Result<T, RequestError> {
+        let unreadable = |source| RequestError::Body { path: path.to_owned(), source };
+        if (200..300).contains(&self.status) {
+            return json::decode(&self.body).map_err(unreadable);
+        }
+        if self.media_type != problem::MEDIA_TYPE {
+            return Err(RequestError::Status { path: path.to_owned(), status: self.status });
+        }
+        let problem: Problem = json::decode(&self.body).map_err(unreadable)?;
+        Err(RequestError::Problem { path: path.to_owned(), problem })
+    }
+}
+
+async fn collect(body: Incoming, path: &str) -> Result<Vec<u8>, RequestError> {
+    let most = wire_bounds::BODY_BYTES;
+    match Limited::new(body, most).collect().await {
+        Ok(whole) => Ok(whole.to_bytes().to_vec()),
+        Err(error) => Err(match error.downcast::<hyper::Error>() {
+            Ok(source) => RequestError::Closed { path: path.to_owned(), source: *source },
+            Err(_too_long) => RequestError::TooLong { path: path.to_owned(), most },
+        }),
+    }
+}
+
+/// Media type of every message.
+const JSON: &str = "application/json";

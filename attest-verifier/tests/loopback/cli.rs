@@ -1,0 +1,151 @@
+//! The command line: exit codes, table, JSON.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use attest_verifier::core::measured_boot::digest::sha256;
+use attest_verifier::core::measured_boot::manifest::Purpose;
+use serde_json::Value;
+
+use crate::scene::{IMAGE, Scene};
+use crate::server::{Server, honest};
+
+/// The command line reads the real time, so these boxes do too.
+fn scene() -> Scene {
+    let mut scene = Scene::honest();
+    scene.manifest.purpose = Purpose::Production;
+    #[expect(clippy::disallowed_methods, reason = "the box must have the time of the program")]
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    scene.time = u64::try_from(now.as_millis()).unwrap();
+    scene
+}
+
+fn tampered() -> Scene {
+    let mut scene = scene();
+    let event = scene.log.iter_mut().find(|event| event.digest == IMAGE).unwrap();
+    event.digest = sha256(b"another image");
+    scene
+}
+
+async fn run(arguments: &[&str]) -> Output {
+    let program = env!("CARGO_BIN_EXE_attest-verifier");
+    tokio::process::Command::new(program).args(arguments).output().await.unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    core::str::from_utf8(bytes).unwrap()
+}
+
+/// Runs `verify` against this box.
+async fn verify(scene: Scene, more: &[&str]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let scene = Arc::new(scene);
+    let server = Server::start(Arc::clone(&scene), honest(&scene)).await;
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (deployment, manifest) = (at("deployment.json"), at("manifest.json"));
+    fs::write(&deployment, scene.deployment_file()).unwrap();
+    fs::write(&manifest, scene.manifest_file()).unwrap();
+    let arguments = [
+        "verify",
+        &server.address,
+        "--tre-id",
+        "tre-1",
+        "--deployment",
+        &deployment,
+        "--manifest",
+        &manifest,
+    ];
+    run(&[&arguments, more].concat()).await
+}
+
+#[tokio::test]
+async fn an_honest_tre_is_accepted_with_exit_code_0() {
+    let output = verify(scene(), &[]).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let table = text(&output.stdout);
+    assert!(table.lines().last().unwrap().starts_with("ACCEPTED: 127.0.0.1:"), "{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 120), "{table}");
+    assert!(!table.contains("NO"), "{table}");
+}
+
+#[tokio::test]
+async fn a_tampered_box_is_refused_with_exit_code_1_naming_pcr_and_event() {
+    let output = verify(tampered(), &[]).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let table = text(&output.stdout);
+    let last = table.lines().last().unwrap();
+    assert!(last.contains("pcr-4: expected"), "{table}");
+    assert!(last.contains("PCR 4, event 2 of its own"), "{table}");
+}
+
+#[tokio::test]
+async fn json_has_every_check_with_digests_in_full() {
+    let output = verify(tampered(), &["--json"]).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(shown["verdict"], "refused");
+    assert_eq!(shown["refusal"]["name"], "pcr-4");
+    assert_eq!((&shown["clock"], &shown["reset_count"]), (&5_000.into(), &7.into()));
+    let checks = shown["checks"].as_array().unwrap();
+    assert_eq!(checks.len(), 44);
+    for check in checks {
+        let keys: Vec<&String> = check.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["expected", "found", "name", "ok"]);
+    }
+    let pcr_4 = checks.iter().find(|check| check["name"] == "pcr-4").unwrap();
+    assert_eq!(pcr_4["ok"], false);
+    assert_eq!(pcr_4["expected"].as_str().unwrap().len(), 64);
+}
+
+#[tokio::test]
+async fn fetch_writes_the_files_and_judges_nothing() {
+    let scene = Arc::new(tampered());
+    let server = Server::start(Arc::clone(&scene), honest(&scene)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("evidence");
+    let output = run(&["fetch", &server.address, "--out", out.to_str().unwrap()]).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let mut names: Vec<String> = fs::read_dir(&out)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    let expected = [
+        "aik.pem",
+        "eventlog.bin",
+        "evidence.json",
+        "pcrs.bin",
+        "qualification.hex",
+        "quote.attest",
+        "quote.sig",
+    ];
+    assert_eq!(names, expected);
+}
+
+#[tokio::test]
+async fn nobody_listening_ends_with_exit_code_1_and_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let output = run(&["fetch", &address, "--out", folder.path().to_str().unwrap()]).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(text(&output.stderr).contains("is the TRE running"), "{output:?}");
+}
+
+#[tokio::test]
+async fn wrong_usage_ends_with_exit_code_2() {
+    let missing = Path::new("/nonexistent/deployment.json").to_str().unwrap();
+    let arguments =
+        ["verify", "127.0.0.1:1", "--tre-id", "tre-1", "--deployment", missing, "--manifest", "x"];
+    let output = run(&arguments).await;
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(text(&output.stderr).contains(missing), "{output:?}");
+    let output = run(&["verify", "127.0.0.1:1"]).await;
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let output = verify(scene(), &["--tre-id", "Not A Name"]).await;
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+}

@@ -1,0 +1,105 @@
+//! Files of identities and references: what is wrong with one is said with its name.
+
+use std::fs;
+use std::path::Path;
+
+use attest_verifier::core::ChainError;
+use attest_verifier::core::measured_boot::manifest::Purpose;
+use attest_verifier::{ClientIdentity, FileError, IdentityError, Trust, TrustError};
+use rcgen::KeyPair;
+
+use crate::scene::Scene;
+use crate::server::meter_pem;
+
+#[test]
+fn an_identity_is_a_key_and_its_certificates_in_either_order() {
+    let (pem, hash) = meter_pem(&Scene::honest());
+    let (key, certificate) = pem.split_once("-----BEGIN CERTIFICATE-----").unwrap();
+    let turned = format!("-----BEGIN CERTIFICATE-----{certificate}{key}");
+    for text in [pem.clone(), turned] {
+        let identity = ClientIdentity::from_pem(text.as_bytes()).unwrap();
+        assert_eq!(identity.key_hash(), hash);
+        assert_eq!(identity.chain().len(), 1);
+    }
+}
+
+#[test]
+fn an_identity_never_shows_its_key() {
+    let (pem, hash) = meter_pem(&Scene::honest());
+    let identity = ClientIdentity::from_pem(pem.as_bytes()).unwrap();
+    assert_eq!(format!("{identity:?}"), format!("ClientIdentity({hash}, Secret(..))"));
+}
+
+#[test]
+fn a_key_of_another_certificate_is_refused() {
+    let (pem, _) = meter_pem(&Scene::honest());
+    let (_, certificate) = pem.split_once("-----BEGIN CERTIFICATE-----").unwrap();
+    let key = KeyPair::generate().unwrap().serialize_pem();
+    let text = format!("{key}-----BEGIN CERTIFICATE-----{certificate}");
+    let error = ClientIdentity::from_pem(text.as_bytes()).unwrap_err();
+    assert!(matches!(&error, IdentityError::Key { .. }), "{error}");
+}
+
+#[test]
+fn a_key_without_a_certificate_is_refused() {
+    let key = KeyPair::generate().unwrap().serialize_pem();
+    let error = ClientIdentity::from_pem(key.as_bytes()).unwrap_err();
+    let IdentityError::Certificate { cause, .. } = &error else { panic!("{error}") };
+    assert_eq!(*cause, ChainError::Empty);
+    let text = "identity: expected a certificate beside the private key, found no certificate";
+    assert_eq!(error.to_string(), text);
+}
+
+#[test]
+fn a_file_without_a_key_is_refused_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("meter-1.pem");
+    fs::write(&path, "nothing here").unwrap();
+    let error = ClientIdentity::load(&path).unwrap_err();
+    assert!(matches!(&error, IdentityError::Pem { .. }), "{error}");
+    assert!(error.to_string().contains("meter-1.pem: expected a PKCS #8 private key"), "{error}");
+}
+
+#[test]
+fn a_missing_file_is_refused_by_its_name() {
+    let error = ClientIdentity::load(Path::new("/nonexistent/meter-1.pem")).unwrap_err();
+    assert!(matches!(&error, IdentityError::File(FileError::Read { .. })), "{error}");
+    assert!(error.to_string().starts_with("/nonexistent/meter-1.pem: "), "{error}");
+}
+
+#[test]
+fn a_reference_is_loaded_from_files_for_production_only() {
+    let mut scene = Scene::honest();
+    let folder = tempfile::tempdir().unwrap();
+    let (deployment, manifest) =
+        (folder.path().join("deployment.json"), folder.path().join("manifest.json"));
+    fs::write(&deployment, scene.deployment_file()).unwrap();
+    fs::write(&manifest, scene.manifest_file()).unwrap();
+    let error = Trust::load(&deployment, &manifest).unwrap_err();
+    assert!(matches!(&error, TrustError::Reference { .. }), "{error}");
+    assert!(error.to_string().ends_with("for Production, found one for Demo"), "{error}");
+    scene.manifest.purpose = Purpose::Production;
+    fs::write(&manifest, scene.manifest_file()).unwrap();
+    let trust = Trust::load(&deployment, &manifest).unwrap();
+    assert_eq!(trust.reference().manifest(), &scene.manifest);
+}
+
+#[test]
+fn a_missing_manifest_is_refused_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let deployment = folder.path().join("deployment.json");
+    fs::write(&deployment, Scene::honest().deployment_file()).unwrap();
+    let error = Trust::load(&deployment, &folder.path().join("manifest.json")).unwrap_err();
+    assert!(matches!(&error, TrustError::File(FileError::Read { .. })), "{error}");
+    assert!(error.to_string().contains("manifest.json: "), "{error}");
+}
+
+#[test]
+fn a_file_beyond_its_bound_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("meter-1.pem");
+    fs::write(&path, vec![b'x'; 64 * 1024 + 1]).unwrap();
+    let error = ClientIdentity::load(&path).unwrap_err();
+    let IdentityError::File(FileError::TooLong { most, .. }) = error else { panic!("{error}") };
+    assert_eq!(most, 64 * 1024);
+}

@@ -1,0 +1,25 @@
+//! The verifier against boxes on the loopback: honest, tampered with, relayed, silent.
+//!
+//! The boxes are real TLS 1.3 servers that record every byte they are sent; only the TPM is made
+//! of a plain key.
+
+#[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod connect;
+#[cfg(test)]
+mod export;
+#[cfg(test)]
+mod fat_image;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod identity;
+#[cfg(test)]
+mod image;
+#[cfg(test)]
+#[expect(dead_code, reason = "the core's own tests use the rest of it")]
+#[path = "../../core/src/tests/scene.rs"]
+mod scene;
+#[cfg(test)]
+mod server;

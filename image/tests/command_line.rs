@@ -1,0 +1,152 @@
+//! `tre-image` as people and scripts meet it: exit codes, sentences, files. Nothing here boots.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+use tre_wire::disk;
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("temporary folder")
+}
+
+fn tre_image(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tre-image")).args(arguments).output().expect("starts")
+}
+
+/// What was said on the error stream, after the exit code was found right.
+fn refused(output: &Output, code: i32) -> String {
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    said
+}
+
+/// A deployment with the demonstration policy and one (never parsed) certificate of each kind.
+fn deployment(folder: &Path) -> PathBuf {
+    let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/../pki/policies/demo.json");
+    let policy = fs::read_to_string(policy).expect("committed");
+    let path = folder.join("deployment.json");
+    let text = format!(
+        r#"{{"format":1,"trust_domain":"tre.test","tre_authorities":["3000"],
+        "grid_authorities":["3000"],"policy":{policy}}}"#
+    );
+    fs::write(&path, text).expect("writes");
+    path
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+#[test]
+fn a_disk_is_the_header_the_deployment_as_it_lies_and_zeros() {
+    let folder = folder();
+    let (out, file) = (folder.path().join("data.img"), deployment(folder.path()));
+    let output = tre_image(&["disk", "--out", text(&out), "--deployment", text(&file)]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let file = fs::read(file).expect("reads");
+    let found = fs::read(out).expect("reads");
+    let mut expected = vec![0; 64 * 1024 * 1024];
+    expected[..12].copy_from_slice(b"TRE-DISK\x00\x00\x00\x01");
+    let block = &mut expected[0x1_0000..];
+    block[..12].copy_from_slice(b"TRE-DEPL\x00\x00\x00\x01");
+    block[12..16].copy_from_slice(&u32::try_from(file.len()).expect("short").to_be_bytes());
+    block[16..][..file.len()].copy_from_slice(&file);
+    assert!(found == expected, "the disk's bytes are not as laid out");
+
+    // The appliance finds it with the function that it uses.
+    let start = usize::try_from(disk::DEPLOYMENT.offset).expect("64 bits");
+    assert_eq!(disk::deployment_file(&found[start..]), Ok(file.as_slice()));
+}
+
+#[test]
+fn an_existing_disk_is_left_alone() {
+    let folder = folder();
+    let (out, file) = (folder.path().join("data.img"), deployment(folder.path()));
+    fs::write(&out, b"sealed").expect("writes");
+    let output = tre_image(&["disk", "--out", text(&out), "--deployment", text(&file)]);
+    let said = refused(&output, 1);
+    assert!(said.contains("exists already and is left alone"), "{said}");
+    assert_eq!(fs::read(out).expect("still there"), b"sealed");
+}
+
+#[test]
+fn a_missing_deployment_file_is_named() {
+    let folder = folder();
+    let (out, file) = (folder.path().join("data.img"), folder.path().join("nowhere.json"));
+    let output = tre_image(&["disk", "--out", text(&out), "--deployment", text(&file)]);
+    let said = refused(&output, 1);
+    assert!(said.contains(text(&file)), "{said}");
+    assert!(!out.exists());
+}
+
+#[test]
+fn a_missing_boot_image_is_named_with_its_remedy() {
+    let folder = folder();
+    let (state, image) = (folder.path().join("state"), folder.path().join("tre.img"));
+    let disk = folder.path().join("data.img");
+    let arguments = [["--state", text(&state)], ["--disk", text(&disk)], ["--image", text(&image)]];
+    let output = tre_image(&[&["run"], arguments.as_flattened()].concat());
+    let said = refused(&output, 1);
+    assert_eq!(
+        said,
+        format!("tre-image: boot image {} is missing: 'tre-image build' makes one\n", text(&image)),
+    );
+}
+
+#[test]
+fn a_missing_program_is_named_with_its_package() {
+    let folder = folder();
+    let (state, image) = (folder.path().join("state"), folder.path().join("tre.img"));
+    let disk = folder.path().join("data.img");
+    fs::write(&image, b"").expect("writes");
+    fs::write(&disk, b"").expect("writes");
+    let output = Command::new(env!("CARGO_BIN_EXE_tre-image"))
+        .args(["run", "--state", text(&state), "--disk", text(&disk), "--image", text(&image)])
+        .env("PATH", folder.path())
+        .output()
+        .expect("starts");
+    let said = refused(&output, 1);
+    assert!(said.contains("is missing: run 'make deps' (Debian package swtpm-tools)"), "{said}");
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let folder = folder();
+    let (state, image) = (folder.path().join("state"), folder.path().join("tre.img"));
+    let disk = folder.path().join("data.img");
+    fs::write(&image, b"").expect("writes");
+    fs::write(&disk, b"").expect("writes");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = taken.local_addr().expect("bound").port();
+    let output = tre_image(&[
+        "run",
+        "--state",
+        text(&state),
+        "--disk",
+        text(&disk),
+        "--image",
+        text(&image),
+        "--port",
+        &port.to_string(),
+    ]);
+    let said = refused(&output, 1);
+    let expected = format!("port {port} of 127.0.0.1 cannot be had: choose another with --port");
+    assert!(said.contains(&expected), "{said}");
+}
+
+#[test]
+fn wrong_usage_is_told_apart_from_refusal() {
+    for arguments in [
+        &["run"][..],
+        &["disk", "--out", "x"],
+        &["build", "--memory", "5"],
+        &["build", "--tpm", "tpm-spi"],
+        &["nothing"],
+    ] {
+        refused(&tre_image(arguments), 2);
+    }
+    assert!(tre_image(&["--help"]).status.success());
+}

@@ -1,0 +1,154 @@
+//! The commands: files in, files out, and a few lines about it.
+
+use anyhow::Context as _;
+use attest_verifier::core::measured_boot::manifest::Purpose;
+use attest_verifier::{ClientIdentity, Trust};
+use measured_boot::digest::sha256;
+use pki::domain::Domain;
+use pki::ek::EkRoots;
+use pki::enrol::Enrolment;
+use pki::enrol::record::{AppraisedAgainst, Record};
+use pki::file::{self, Access, FileError};
+use pki::issue;
+use pki::validity::Validity;
+use rsa::rand_core::CryptoRngCore;
+use serde::Serialize;
+use tre_wire::deployment::{MAX_BYTES, measurement};
+use tre_wire::hex::{self, Hex32};
+use tre_wire::json;
+use tre_wire::role::{Identity, Role};
+use tre_wire::units::UnixMillis;
+
+use crate::{Deployment, Enrol, Init, Issue};
+
+/// Longest manifest file. Unit: bytes.
+const MANIFEST_BYTES: u64 = 1024 * 1024;
+
+/// Answers with `text`, or with `facts` in JSON.
+fn answer(in_json: bool, facts: &impl Serialize, text: &str) -> anyhow::Result<()> {
+    if in_json {
+        println!("{}", String::from_utf8(json::encode(facts)?)?);
+    } else {
+        println!("{text}");
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Made<'a> {
+    domain: String,
+    trust_domain: &'a str,
+}
+
+pub(crate) fn init(
+    init: Init,
+    now: UnixMillis,
+    random: &mut dyn CryptoRngCore,
+) -> anyhow::Result<()> {
+    let Init { domain: folder, trust_domain, json } = init;
+    let domain = Domain::init(&folder, trust_domain, now, random)?;
+    let trust_domain = domain.trust_domain().as_str();
+    let text = format!(
+        "made the domain {trust_domain} in {folder}\n\
+         take root.key.pem offline: nothing below needs it",
+        folder = folder.display()
+    );
+    answer(json, &Made { domain: folder.display().to_string(), trust_domain }, &text)
+}
+
+#[derive(Serialize)]
+struct Deployed {
+    file: String,
+    bytes: usize,
+    measurement: Hex32,
+}
+
+pub(crate) fn deployment(deployment: &Deployment) -> anyhow::Result<()> {
+    let Deployment { domain, policy, out, json } = deployment;
+    let policy = file::read(policy, u64::try_from(MAX_BYTES)?)?;
+    let bytes = Domain::open(domain)?.deployment(&policy)?;
+    file::write_new(out, &bytes, Access::Everybody)?;
+    let facts = Deployed {
+        file: out.display().to_string(),
+        bytes: bytes.len(),
+        measurement: Hex32(measurement(&bytes)),
+    };
+    let text = format!("wrote {}; PCR 11 begins with {}", out.display(), facts.measurement);
+    answer(*json, &facts, &text)
+}
+
+#[derive(Serialize)]
+struct Issued<'a> {
+    identity: &'a Identity,
+    file: String,
+    ends: UnixMillis,
+    spki_sha256: Hex32,
+}
+
+pub(crate) fn issue(
+    issue: Issue,
+    now: UnixMillis,
+    random: &mut dyn CryptoRngCore,
+) -> anyhow::Result<()> {
+    let Issue { role, id, domain, out, days, json } = issue;
+    let domain = Domain::open(&domain)?;
+    let validity = Validity::of_days(now, days)?;
+    let authority = domain.grid_authority()?;
+    let credential = issue::issue(&authority, domain.identity(role, id), validity, random)?;
+    file::write_new(&out, credential.to_pem().as_bytes(), Access::Owner)?;
+    let facts = Issued {
+        identity: credential.identity(),
+        file: out.display().to_string(),
+        ends: validity.ends(),
+        spki_sha256: Hex32(sha256(credential.spki()).0),
+    };
+    let text = format!("issued {} for {days} days: {}", facts.identity, out.display());
+    answer(json, &facts, &text)
+}
+
+pub(crate) fn enrol(
+    enrol: &Enrol,
+    now: UnixMillis,
+    random: &mut dyn CryptoRngCore,
+) -> anyhow::Result<()> {
+    let copy = enrol.record.as_deref();
+    if let Some(path) = copy.filter(|path| path.symlink_metadata().is_ok()) {
+        return Err(FileError::Exists { path: path.to_path_buf() }.into());
+    }
+    let domain = Domain::open(&enrol.domain)?;
+    let deployment = file::read(&enrol.deployment, u64::try_from(MAX_BYTES)?)?;
+    let manifest = file::read(&enrol.manifest, MANIFEST_BYTES)?;
+    let trust = Trust::from_bytes(&deployment, &manifest, Purpose::Production)?;
+    let operator = ClientIdentity::load(&enrol.operator)?;
+    let enrolment = Enrolment {
+        tre: &domain.identity(Role::Tre, enrol.tre_id.clone()),
+        authority: &domain.tre_authority()?,
+        roots: &EkRoots::load(&enrol.ek_roots)?,
+        records: &domain.records(),
+        trust: &trust,
+        against: AppraisedAgainst { manifest: sha256(&manifest), deployment: sha256(&deployment) },
+        validity: Validity::of_days(now, enrol.days)?,
+        now,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting the input and output loop")?;
+    let record = runtime.block_on(enrolment.run(&enrol.address, &operator, random))?;
+    if let Some(path) = copy {
+        let written = file::write_new(path, &json::encode(&record)?, Access::Everybody);
+        written.context("the box is enrolled; copying its record failed")?;
+    }
+    answer(enrol.json, &record, &summary(&record))
+}
+
+fn summary(record: &Record) -> String {
+    let Record { tre, tpm, .. } = record;
+    format!(
+        "enrolled {tre}\nTPM: manufacturer {}, model {}, version {}\nattestation key: {}",
+        tpm.manufacturer,
+        tpm.model,
+        tpm.version,
+        hex::encode(record.attestation_key_name.as_slice()),
+    )
+}

@@ -1,0 +1,163 @@
+//! The command line of a trust domain.
+//!
+//! Exit code 0: done. 1: refused, and nothing changed unless the message says so. 2: usage.
+
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, reason = "a command line answers on its standard output")]
+
+mod cli;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use tre_wire::id::{PeerId, TrustDomain};
+use tre_wire::role::Role;
+use tre_wire::units::UnixMillis;
+
+/// Keeps a trust domain: makes its authorities, enrols TREs, certifies roles.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Makes a new domain: root, two authorities, release key, status key.
+    Init(Init),
+    /// Writes the deployment file that `tre-image disk` puts on a data disk.
+    Deployment(Deployment),
+    /// Makes a key for a role and certifies it, in one file.
+    Issue(Issue),
+    /// Appraises a new box, makes its TPM prove its keys, and certifies them.
+    Enrol(Enrol),
+}
+
+#[derive(Args, Debug)]
+struct Init {
+    /// The folder to make; there must be none yet.
+    #[arg(long)]
+    domain: PathBuf,
+    /// The name in which all identities live, such as grid.example.
+    #[arg(long)]
+    trust_domain: TrustDomain,
+    /// Answers in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct Deployment {
+    /// The domain's folder.
+    #[arg(long)]
+    domain: PathBuf,
+    /// The privacy policy, JSON.
+    #[arg(long)]
+    policy: PathBuf,
+    /// The file to write; there must be none yet.
+    #[arg(long)]
+    out: PathBuf,
+    /// Answers in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct Issue {
+    /// One of meter, dno, supplier, dsm, registrar, operator.
+    role: Role,
+    /// The name within the role.
+    id: PeerId,
+    /// The domain's folder.
+    #[arg(long)]
+    domain: PathBuf,
+    /// The file to write (key, certificate, authority; mode 0600); there must be none yet.
+    #[arg(long)]
+    out: PathBuf,
+    /// Life of the certificate in days.
+    #[arg(long, default_value_t = pki::issue::DEFAULT_DAYS)]
+    days: u32,
+    /// Answers in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct Enrol {
+    /// Where the box listens: HOST:PORT.
+    address: String,
+    /// The name that the box is to have, for good.
+    #[arg(long)]
+    tre_id: PeerId,
+    /// The domain's folder.
+    #[arg(long)]
+    domain: PathBuf,
+    /// The deployment file, byte for byte as the box was given it.
+    #[arg(long)]
+    deployment: PathBuf,
+    /// The reference manifest of the image.
+    #[arg(long)]
+    manifest: PathBuf,
+    /// Folder with the TPM makers' certificates (*.pem, *.crt): roots and intermediates.
+    #[arg(long)]
+    ek_roots: PathBuf,
+    /// The operator's key and certificate, as `issue operator` writes them.
+    #[arg(long)]
+    operator: PathBuf,
+    /// Life of the certificates in days.
+    #[arg(long, default_value_t = pki::enrol::DEFAULT_DAYS)]
+    days: u32,
+    /// Also writes the enrolment record to this file; there must be none yet.
+    #[arg(long)]
+    record: Option<PathBuf>,
+    /// Answers in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // With nowhere to say it, the exit code must do.
+            let _told = writeln!(std::io::stderr(), "tre-pki: {}", in_one_line(&error));
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// The error with its causes, each said once: most of ours name their cause themselves.
+fn in_one_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if line.is_empty() {
+            line = cause;
+        } else if !line.contains(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    let (now, random) = (now()?, &mut rsa::rand_core::OsRng);
+    match command {
+        Command::Init(init) => cli::init(init, now, random),
+        Command::Deployment(deployment) => cli::deployment(&deployment),
+        Command::Issue(issue) => cli::issue(issue, now, random),
+        Command::Enrol(enrol) => cli::enrol(&enrol, now, random),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a command line reads the time")]
+fn now() -> anyhow::Result<UnixMillis> {
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .context("this machine's clock stands before 1970")?;
+    Ok(UnixMillis::new(u64::try_from(since.as_millis())?)?)
+}

@@ -1,0 +1,325 @@
+//! `tre-pki` as a newcomer or a script runs it: files, modes, exit codes, one sentence a refusal.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use measured_boot::digest::sha256;
+use measured_boot::manifest::{
+    EfiRecord, FileRecord, ManifestFormat, Platform, Purpose, ReferenceManifest, Versions,
+};
+use measured_boot::predict;
+use serde_json::Value;
+use tempfile::TempDir;
+use tre_wire::deployment::{Deployment, measurement};
+use tre_wire::hex;
+
+use crate::fixture::{run, text};
+
+struct Desk {
+    folder: TempDir,
+}
+
+/// A folder with a domain in it, made by the program.
+fn desk() -> Desk {
+    let desk = Desk { folder: tempfile::tempdir().expect("a folder") };
+    let made = desk.init();
+    assert_eq!((made.code, made.said.as_str()), (0, ""), "{}", made.answered);
+    assert!(made.answered.contains("grid.example"), "{}", made.answered);
+    desk
+}
+
+/// How the program ended.
+#[derive(Debug)]
+struct Ended {
+    code: i32,
+    answered: String,
+    said: String,
+}
+
+fn tre_pki(arguments: &[&str]) -> Ended {
+    let output = run(env!("CARGO_BIN_EXE_tre-pki"), arguments);
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    let code = output.status.code().expect("an exit code");
+    Ended { code, answered: text(output.stdout), said: text(output.stderr) }
+}
+
+impl Desk {
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn init(&self) -> Ended {
+        let domain = self.at("domain");
+        tre_pki(&["init", "--domain", text(&domain), "--trust-domain", "grid.example"])
+    }
+
+    fn issue(&self, role: &str, id: &str, out: &str, others: &[&str]) -> Ended {
+        let (domain, out) = (self.at("domain"), self.at(out));
+        let fixed = ["issue", role, id, "--domain", text(&domain), "--out", text(&out)];
+        tre_pki(&[fixed.as_slice(), others].concat())
+    }
+
+    fn deployment(&self, policy: &str, out: &str, others: &[&str]) -> Ended {
+        let (domain, out) = (self.at("domain"), self.at(out));
+        let policy = format!("{}/policies/{policy}.json", env!("CARGO_MANIFEST_DIR"));
+        let fixed = [
+            "deployment",
+            "--domain",
+            text(&domain),
+            "--policy",
+            policy.as_str(),
+            "--out",
+            text(&out),
+        ];
+        tre_pki(&[fixed.as_slice(), others].concat())
+    }
+
+    fn names(&self) -> Vec<String> {
+        names(self.folder.path())
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let name = |entry: std::io::Result<fs::DirEntry>| {
+        entry.expect("an entry").file_name().into_string().expect("plain")
+    };
+    let mut names: Vec<_> = entries.map(name).collect();
+    names.sort();
+    names
+}
+
+fn refused(ended: &Ended, code: i32, why: &str) {
+    assert_eq!(ended.code, code, "{ended:?}");
+    assert_eq!(ended.answered, "", "{ended:?}");
+    assert!(ended.said.contains(why), "expected {why:?} in {ended:?}");
+}
+
+#[test]
+fn a_domain_is_these_files_and_its_keys_are_its_owners_alone() {
+    let desk = desk();
+    let expected = [
+        ("domain.json", 0o644),
+        ("enrolled", 0o755),
+        ("grid-authority.key.pem", 0o600),
+        ("grid-authority.pem", 0o644),
+        ("release.key.pem", 0o600),
+        ("release.pub.pem", 0o644),
+        ("root.key.pem", 0o600),
+        ("root.pem", 0o644),
+        ("status.key.pem", 0o600),
+        ("status.pub.pem", 0o644),
+        ("tre-authority.key.pem", 0o600),
+        ("tre-authority.pem", 0o644),
+    ];
+    let domain = desk.at("domain");
+    assert_eq!(names(&domain), expected.map(|(name, _)| name));
+    let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    for (name, expected) in expected.iter().filter(|(name, _)| *name != "enrolled") {
+        assert_eq!(mode(&domain.join(name)), *expected, "{name}");
+    }
+    assert_eq!(mode(&domain), 0o700);
+    for key in ["root", "tre-authority", "grid-authority", "release", "status"] {
+        let path = domain.join(format!("{key}.key.pem"));
+        let pem = fs::read_to_string(path).expect("a key");
+        assert!(pem.starts_with("-----BEGIN PRIVATE KEY-----\n"), "{key} is not PKCS#8");
+    }
+    refused(&desk.init(), 1, "expected no ");
+    assert_eq!(desk.names(), ["domain"]);
+}
+
+#[test]
+fn a_role_gets_key_and_certificates_in_one_private_file_once() {
+    let desk = desk();
+    let issued = desk.issue("meter", "home-017", "meter.pem", &["--json"]);
+    assert_eq!(issued.code, 0, "{issued:?}");
+    let answer: Value = serde_json::from_str(&issued.answered).expect("JSON");
+    assert_eq!(answer["identity"], "spiffe://grid.example/meter/home-017");
+    let path = desk.at("meter.pem");
+    assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+    let pem = fs::read_to_string(&path).expect("a file");
+    let blocks: Vec<&str> = pem.lines().filter(|line| line.starts_with("-----BEGIN")).collect();
+    let (key, certificate) = ("-----BEGIN PRIVATE KEY-----", "-----BEGIN CERTIFICATE-----");
+    assert_eq!(blocks, [key, certificate, certificate]);
+    let identity = attest_verifier::ClientIdentity::load(&path).expect("an identity");
+    assert_eq!(answer["spki_sha256"], identity.key_hash().to_string());
+
+    refused(&desk.issue("meter", "home-018", "meter.pem", &[]), 1, "expected no file ");
+    assert_eq!(fs::read_to_string(&path).expect("a file"), pem);
+}
+
+#[test]
+fn what_is_no_role_certificate_is_refused_and_leaves_nothing() {
+    let desk = desk();
+    refused(&desk.issue("tre", "tre-1", "x.pem", &[]), 1, "tre-pki enrol");
+    refused(&desk.issue("meter", "m", "x.pem", &["--days", "0"]), 1, "1 to ");
+    refused(&desk.issue("meter", "m", "x.pem", &["--days", "398"]), 1, "at most 397 days");
+    refused(&desk.issue("king", "m", "x.pem", &[]), 2, "expected one of meter, dno");
+    for odd in ["", "Meter", "a/b", "../m", "a b", "m\n", "ä", ".", "m?", &"a".repeat(49)] {
+        refused(&desk.issue("meter", odd, "x.pem", &[]), 2, "expected ");
+    }
+    assert_eq!(desk.names(), ["domain"]);
+    let elsewhere = tre_pki(&["issue", "meter", "m", "--domain", "missing", "--out", "x.pem"]);
+    refused(&elsewhere, 1, "made by `tre-pki init`");
+}
+
+#[test]
+fn a_trust_domain_with_odd_characters_is_refused_as_usage() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let domain = folder.path().join("domain");
+    for odd in ["", "Grid.example", "grid example", "grid/example", "-x"] {
+        let name = format!("--trust-domain={odd}");
+        let ended = tre_pki(&["init", "--domain", text(&domain), &name]);
+        refused(&ended, 2, "expected ");
+    }
+    assert_eq!(names(folder.path()), Vec::<String>::new());
+}
+
+#[test]
+fn a_deployment_says_what_pcr_11_begins_with() {
+    let desk = desk();
+    let deployed = desk.deployment("production", "deployment.json", &["--json"]);
+    assert_eq!(deployed.code, 0, "{deployed:?}");
+    let file = fs::read(desk.at("deployment.json")).expect("a file");
+    assert_eq!(Deployment::from_json(&file).expect("a deployment").policy.name, "production");
+    let answer: Value = serde_json::from_str(&deployed.answered).expect("JSON");
+    assert_eq!(answer["measurement"], hex::encode(&measurement(&file)));
+    refused(&desk.deployment("demo", "deployment.json", &[]), 1, "expected no file ");
+    refused(&desk.deployment("missing", "other.json", &[]), 1, "cannot read ");
+    assert_eq!(desk.names(), ["deployment.json", "domain"]);
+}
+
+/// A manifest that is whole; no box measures to it.
+fn manifest(purpose: Purpose) -> Vec<u8> {
+    let manifest = ReferenceManifest {
+        format: ManifestFormat,
+        purpose,
+        image: FileRecord { name: String::from("tre.img"), len: 1, sha256: sha256(b"image") },
+        efi: EfiRecord { len: 1, sha256: sha256(b"efi"), authenticode: sha256(b"code") },
+        components: Vec::new(),
+        platform: Platform {
+            name: String::from("none"),
+            firmware_sha256: sha256(b"firmware"),
+            machine: String::from("q35"),
+            memory_mib: 256,
+            cpus: 1,
+            tpm: String::from("tpm-crb"),
+        },
+        pcrs: predict::expectations(sha256(b"code"), &[], &[]).expect("a prediction"),
+        tools: Versions::default(),
+        packages: Versions::default(),
+        valid_from: None,
+        valid_until: None,
+        locked: false,
+    };
+    serde_json::to_vec(&manifest).expect("encoded")
+}
+
+/// A desk with all that `enrol` needs but a box.
+struct EnrolmentDesk {
+    desk: Desk,
+    roots: PathBuf,
+}
+
+fn enrolment_desk() -> EnrolmentDesk {
+    let desk = desk();
+    assert_eq!(desk.deployment("demo", "deployment.json", &[]).code, 0);
+    assert_eq!(desk.issue("operator", "op", "operator.pem", &[]).code, 0);
+    fs::write(desk.at("manifest.json"), manifest(Purpose::Production)).expect("written");
+    // Any self-issued certificate stands for a maker: no box gets far enough to need another.
+    let roots = desk.at("roots");
+    fs::create_dir(&roots).expect("a folder");
+    fs::copy(desk.at("domain/root.pem"), roots.join("root.pem")).expect("copied");
+    EnrolmentDesk { desk, roots }
+}
+
+impl EnrolmentDesk {
+    fn enrol(&self, address: &str, others: &[&str]) -> Ended {
+        let at = |name| self.desk.at(name).into_os_string().into_string().expect("plain");
+        let (domain, deployment) = (at("domain"), at("deployment.json"));
+        let (manifest, operator) = (at("manifest.json"), at("operator.pem"));
+        let fixed = [
+            "enrol",
+            address,
+            "--tre-id",
+            "tre-1",
+            "--domain",
+            domain.as_str(),
+            "--deployment",
+            deployment.as_str(),
+            "--manifest",
+            manifest.as_str(),
+            "--ek-roots",
+            text(&self.roots),
+            "--operator",
+            operator.as_str(),
+        ];
+        let ended = tre_pki(&[fixed.as_slice(), others].concat());
+        assert_eq!(self.records().iter().filter(|name| *name != "tre-1.json").count(), 0);
+        ended
+    }
+
+    fn records(&self) -> Vec<String> {
+        names(&self.desk.at("domain/enrolled"))
+    }
+}
+
+/// An address where nobody listens.
+fn nobody() -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    listener.local_addr().expect("an address").to_string()
+}
+
+#[test]
+fn nobody_at_the_address_enrols_nothing() {
+    let desk = enrolment_desk();
+    refused(&desk.enrol(&nobody(), &[]), 1, "connection refused at 127.0.0.1:");
+    assert_eq!(desk.records(), Vec::<String>::new());
+}
+
+#[test]
+fn a_taken_name_is_refused_before_anybody_is_asked() {
+    let desk = enrolment_desk();
+    let record = desk.desk.at("domain/enrolled/tre-1.json");
+    fs::write(&record, "kept").expect("written");
+    refused(&desk.enrol(&nobody(), &[]), 1, "expected no TRE named tre-1 in this domain");
+    assert_eq!(fs::read_to_string(&record).expect("there"), "kept");
+}
+
+#[test]
+fn a_copy_of_the_record_overwrites_nothing() {
+    let desk = enrolment_desk();
+    let copy = desk.desk.at("copy.json");
+    fs::write(&copy, "kept").expect("written");
+    let ended = desk.enrol(&nobody(), &["--record", text(&copy)]);
+    refused(&ended, 1, "expected no file ");
+    assert_eq!(fs::read_to_string(&copy).expect("there"), "kept");
+}
+
+#[test]
+fn each_unusable_input_of_an_enrolment_is_named() {
+    let desk = enrolment_desk();
+    let spoil = |name: &str, content: &[u8], why: &str| {
+        let path = desk.desk.at(name);
+        let kept = fs::read(&path).expect("there");
+        fs::write(&path, content).expect("written");
+        refused(&desk.enrol(&nobody(), &[]), 1, why);
+        fs::write(&path, kept).expect("written");
+    };
+    spoil("manifest.json", &manifest(Purpose::Demo), "found one for Demo");
+    spoil("manifest.json", b"{}", "manifest is not readable");
+    spoil("deployment.json", b"{}", "deployment is not readable");
+    spoil("operator.pem", b"none", "operator.pem");
+    spoil("roots/root.pem", b"none", "self-issued root certificate");
+    spoil("domain/tre-authority.key.pem", b"none", "private key (PKCS#8) of the TRE authority");
+
+    // The deployment of another domain, of the same name and of another.
+    let stranger = enrolment_desk();
+    let theirs = fs::read(stranger.desk.at("deployment.json")).expect("a deployment");
+    spoil("deployment.json", &theirs, "names this domain's TRE authority");
+    let renamed = String::from_utf8(theirs).expect("UTF-8");
+    let renamed = renamed.replace("grid.example", "other.example");
+    spoil("deployment.json", renamed.as_bytes(), "a deployment of grid.example, found one of");
+}

@@ -1,0 +1,96 @@
+//! What several tests start from.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use pki::authority::Profile;
+use pki::domain::Domain;
+use pki::issue::{self, Credential};
+use pki::validity::Validity;
+use rcgen::KeyPair;
+use rsa::rand_core::OsRng;
+use rustls::pki_types::CertificateDer;
+use tempfile::TempDir;
+use tre_wire::role::{Identity, Role};
+use tre_wire::units::UnixMillis;
+
+/// One day. Unit: milliseconds.
+pub(crate) const DAY_MS: u64 = 86_400_000;
+
+/// A fresh domain in a folder that goes with it.
+pub(crate) struct FreshDomain {
+    pub(crate) folder: TempDir,
+    pub(crate) domain: Domain,
+}
+
+pub(crate) fn domain() -> FreshDomain {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("domain");
+    let name = "grid.example".parse().expect("a name");
+    let domain = Domain::init(&path, name, now(), &mut OsRng).expect("a new domain");
+    FreshDomain { folder, domain }
+}
+
+impl FreshDomain {
+    pub(crate) fn path(&self) -> std::path::PathBuf {
+        self.folder.path().join("domain")
+    }
+
+    pub(crate) fn identity(&self, role: Role, id: &str) -> Identity {
+        self.domain.identity(role, id.parse().expect("an id"))
+    }
+}
+
+/// Every role that the grid authority certifies.
+pub(crate) const ROLES: [Role; 6] =
+    [Role::Meter, Role::Dno, Role::Supplier, Role::Dsm, Role::Registrar, Role::Operator];
+
+/// A fresh role certificate.
+pub(crate) fn issued(fresh: &FreshDomain, role: Role, id: &str) -> Credential {
+    let authority = fresh.domain.grid_authority().expect("an authority");
+    issue::issue(&authority, fresh.identity(role, id), days(30), &mut OsRng).expect("issued")
+}
+
+/// A fresh key of a TRE, certified as enrolment does it.
+pub(crate) fn certified(
+    fresh: &FreshDomain,
+    profile: Profile,
+    id: &str,
+) -> (KeyPair, CertificateDer<'static>) {
+    let key = KeyPair::generate().expect("a key");
+    let identity = fresh.identity(Role::Tre, id);
+    let authority = fresh.domain.tre_authority().expect("an authority");
+    let leaf = authority.certify(profile, &identity, &key, days(90), &mut OsRng);
+    (key, leaf.expect("certified"))
+}
+
+/// The present: `openssl` reads the same clock.
+#[expect(clippy::disallowed_methods, reason = "the tools it is compared with read it too")]
+pub(crate) fn now() -> UnixMillis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    UnixMillis::new(u64::try_from(since.as_millis()).expect("in range")).expect("in range")
+}
+
+pub(crate) fn days(days: u32) -> Validity {
+    Validity::of_days(now(), days).expect("a life")
+}
+
+/// Runs a tool that others wrote; its output as text, and that it ended well.
+pub(crate) fn tool(name: &str, arguments: &[&str]) -> String {
+    let output = run(name, arguments);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{name} {arguments:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+pub(crate) fn run(name: &str, arguments: &[&str]) -> Output {
+    Command::new(name)
+        .args(arguments)
+        .output()
+        .unwrap_or_else(|error| panic!("cannot start {name} ({error}): run `make deps`"))
+}
+
+pub(crate) fn text(path: &Path) -> &str {
+    path.to_str().expect("plain paths")
+}

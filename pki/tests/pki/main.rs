@@ -1,0 +1,21 @@
+//! The package from outside: its certificates before tools and libraries that others wrote, its
+//! credentials before a software TPM, its program on the command line.
+
+#[cfg(test)]
+mod certificates;
+#[cfg(test)]
+mod command_line;
+#[cfg(test)]
+mod credential;
+#[cfg(test)]
+mod ek;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod offer;
+#[cfg(test)]
+mod policies;
+#[cfg(test)]
+mod tls;
+#[cfg(test)]
+mod tpm;

@@ -1,0 +1,7 @@
+#!/bin/sh
+# Builds everything optimised, then compares with the baselines in one run.
+set -eu
+cd "$(dirname "$0")/../.."
+cargo run --quiet --package image --bin tre-image -- build
+cargo build --quiet --release --package tred --package tre-tests --bins
+exec target/release/bench

@@ -1,0 +1,143 @@
+//! A TRE as a normal process on a software TPM that measured what a real boot measured.
+
+use core::net::SocketAddr;
+use std::fs;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+use measured_boot::eventlog::EventLog;
+use tre_tpm::Tpm as _;
+use tre_tpm::swtpm::{Manufacturer, Swtpm};
+
+use crate::domain::TestDomain;
+use crate::place;
+
+/// The machine under a hosted TRE: TPM state, data disk and measurements outlive its process.
+#[derive(Debug)]
+pub struct HostedMachine {
+    state: PathBuf,
+    disk: PathBuf,
+    event_log: PathBuf,
+    ek_roots: PathBuf,
+}
+
+/// A running hosted TRE. Dropping it is a power cut.
+#[derive(Debug)]
+pub struct Hosted {
+    process: Child,
+    _tpm: Swtpm,
+    address: SocketAddr,
+}
+
+impl HostedMachine {
+    /// Makes a machine with a new TPM and a new data disk in the domain's folder.
+    ///
+    /// # Errors
+    ///
+    /// Whatever step fails, named.
+    pub fn make(domain: &TestDomain, name: &str) -> Result<Self> {
+        let folder = domain.folder().join(name);
+        let (state, disk) = (folder.join("tpm"), folder.join("data.img"));
+        let ek_roots = folder.join("ek-roots");
+        fs::create_dir_all(&ek_roots)?;
+        let manufacturer = Manufacturer::open(&folder.join("manufacturer"))?;
+        manufacturer.make(&state).context("making a TPM")?;
+        fs::copy(manufacturer.root_certificate(), ek_roots.join("root.pem"))?;
+        fs::copy(manufacturer.issuer_certificate(), ek_roots.join("issuer.pem"))?;
+        image::disk::create(&disk, &domain.deployment()).context("making a data disk")?;
+        let event_log = folder.join("eventlog.bin");
+        fs::copy(place::root().join("tests/vectors/eventlog/recorder.bin"), &event_log)?;
+        Ok(Self { state, disk, event_log, ek_roots })
+    }
+
+    /// The certificates of the TPM's manufacturer.
+    #[must_use]
+    pub fn ek_roots(&self) -> &Path {
+        &self.ek_roots
+    }
+
+    /// The data disk.
+    #[must_use]
+    pub fn disk(&self) -> &Path {
+        &self.disk
+    }
+
+    /// The event log that [`Self::start`] replays.
+    #[must_use]
+    pub fn event_log(&self) -> &Path {
+        &self.event_log
+    }
+
+    /// Powers the TPM on, measures the log into it, and starts `tred`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever step fails; what `tred` said if it did not come up.
+    pub fn start(&self) -> Result<Hosted> {
+        let swtpm = Swtpm::start(&self.state)?;
+        let log = fs::read(&self.event_log)?;
+        let mut tpm = swtpm.connect()?;
+        for event in EventLog::parse(&log)?.events() {
+            if let (Some(pcr), Some(digest)) = (event.extends(), event.sha256()) {
+                tpm.extend(pcr, &digest)?;
+            }
+        }
+        drop(tpm);
+        let mut process = Command::new(place::program("tred")?)
+            .arg("--swtpm")
+            .arg(swtpm.socket())
+            .arg("--disk")
+            .arg(&self.disk)
+            .arg("--event-log")
+            .arg(&self.event_log)
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("starting tred")?;
+        let output = process.stdout.take().context("tred's output")?;
+        match listening(BufReader::new(output)) {
+            Ok(address) => Ok(Hosted { process, _tpm: swtpm, address }),
+            Err(error) => {
+                process.kill()?;
+                process.wait()?;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Reads until the line that says where it listens; the rest is read by nobody.
+fn listening(output: impl std::io::BufRead) -> Result<SocketAddr> {
+    let mut said = Vec::new();
+    for line in output.lines() {
+        let line = line?;
+        if let Some(address) = line.strip_prefix("tred: listening on ") {
+            return Ok(address.parse()?);
+        }
+        said.push(line);
+    }
+    bail!("tred ended before it listened: {}", said.join("\n"))
+}
+
+impl Hosted {
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Process id of `tred`.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+}
+
+impl Drop for Hosted {
+    fn drop(&mut self) {
+        // Already gone is as good as killed.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}

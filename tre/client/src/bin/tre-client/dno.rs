@@ -1,0 +1,114 @@
+//! `tre-client dno`
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use tre_client::dno::Dno;
+use tre_client::file::{self, members};
+use tre_client::wire::id::GroupId;
+use tre_client::wire::message::dno::{Aggregate, Aggregates, GroupSummary, Groups, Withheld};
+use tre_client::wire::role::Role;
+
+use crate::failure::Failure;
+use crate::options::{Output, Peer, SlotChoice};
+use crate::output;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Define a group: the whole membership from the next slot on.
+    PutGroup(PutOptions),
+    /// Our groups.
+    Groups(GroupOptions),
+    /// The noisy sums of our groups.
+    Aggregates(AggregateOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PutOptions {
+    #[command(flatten)]
+    peer: Peer,
+    /// The group.
+    #[arg(value_name = "ID")]
+    group: GroupId,
+    /// Its members: one connection point a line.
+    #[arg(long, value_name = "FILE")]
+    members: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GroupOptions {
+    #[command(flatten)]
+    peer: Peer,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AggregateOptions {
+    #[command(flatten)]
+    peer: Peer,
+    /// First slot: a number, `now` or `next`.
+    #[arg(long, value_name = "SLOT", default_value = "0")]
+    from: SlotChoice,
+    #[command(flatten)]
+    output: Output,
+}
+
+pub(crate) async fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::PutGroup(PutOptions { peer, group, members }) => {
+            let members = file::read(&members, members::parse)?;
+            let count = members.len();
+            connect(&peer).await?.put_group(&group, members).await?;
+            output::line(&format!("group {group}: {count} members from the next slot on"))
+        }
+        Command::Groups(GroupOptions { peer, output }) => {
+            print_groups(connect(&peer).await?.groups().await?, output)
+        }
+        Command::Aggregates(AggregateOptions { peer, from, output }) => {
+            let mut dno = connect(&peer).await?;
+            let from = from.resolve(&mut dno.0).await?;
+            print_aggregates(dno.all_aggregates(from).await?, output)
+        }
+    }
+}
+
+async fn connect(peer: &Peer) -> Result<Dno, Failure> {
+    Ok(Dno(peer.link(Role::Dno).await?))
+}
+
+fn print_groups(groups: Vec<GroupSummary>, output: Output) -> Result<(), Failure> {
+    if output.json {
+        return output::json(&Groups { groups });
+    }
+    let row = |group: GroupSummary| {
+        let from = group.from_slot.get().to_string();
+        [group.group.to_string(), group.members.to_string(), from]
+    };
+    output::table(["group", "members", "from slot"], groups.into_iter().map(row))
+}
+
+fn print_aggregates(aggregates: Vec<Aggregate>, output: Output) -> Result<(), Failure> {
+    if output.json {
+        return output::json(&Aggregates { aggregates });
+    }
+    let header = ["slot", "group", "members", "released, Wh", "standard deviation, mWh"];
+    output::table(header, aggregates.iter().map(row))
+}
+
+fn row(aggregate: &Aggregate) -> [String; 5] {
+    let released = match (aggregate.released_wh, aggregate.withheld) {
+        (Some(released), _) => released.get().to_string(),
+        (None, Some(Withheld::TooFewMembers)) => String::from("withheld: too few members"),
+        (None, Some(Withheld::Dominance)) => String::from("withheld: one member dominates"),
+        (None, Some(Withheld::NotMetered)) => String::from("withheld: not metered"),
+        (None, None) => String::from("withheld"),
+    };
+    [
+        aggregate.slot.get().to_string(),
+        aggregate.group.to_string(),
+        aggregate.members.to_string(),
+        released,
+        aggregate.standard_deviation_milli_wh.get().to_string(),
+    ]
+}

@@ -1,0 +1,113 @@
+//! `tre-client meter`
+
+use clap::{Args, Subcommand};
+use tre_client::meter::Meter;
+use tre_client::wire::message::supplier::{Bill, Bills};
+use tre_client::wire::role::Role;
+
+use crate::failure::Failure;
+use crate::options::{Output, Peer, SlotChoice};
+use crate::{output, replay};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Send recorded readings as their slots pass, check the receipts, and bid by a rule.
+    Replay(replay::Options),
+    /// The prices of our tariff.
+    Prices(PriceOptions),
+    /// What the TRE holds on our account.
+    Account(PlainOptions),
+    /// The bills of our account.
+    Bills(PlainOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PriceOptions {
+    #[command(flatten)]
+    peer: Peer,
+    /// First slot: a number, `now` or `next`.
+    #[arg(long, value_name = "SLOT", default_value = "now")]
+    from_slot: SlotChoice,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlainOptions {
+    #[command(flatten)]
+    peer: Peer,
+    #[command(flatten)]
+    output: Output,
+}
+
+pub(crate) async fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Replay(options) => replay::run(options).await,
+        Command::Prices(options) => prices(options).await,
+        Command::Account(options) => account(options).await,
+        Command::Bills(PlainOptions { peer, output }) => {
+            let bills = connect(&peer).await?.bills().await?;
+            print_bills(bills, output)
+        }
+    }
+}
+
+/// Reads the files and attests the TRE.
+pub(crate) async fn connect(peer: &Peer) -> Result<Meter, Failure> {
+    let (target, own) = peer.load(Role::Meter)?;
+    Ok(Meter::connect(target, own.credential().clone()).await?)
+}
+
+async fn prices(options: PriceOptions) -> Result<(), Failure> {
+    let mut meter = connect(&options.peer).await?;
+    let running = meter.policy().slot_at(meter.tre_now());
+    let from = match options.from_slot {
+        SlotChoice::Now => running,
+        SlotChoice::Next => running.next(),
+        SlotChoice::Number(slot) => slot,
+    };
+    let series = meter.prices(from).await?;
+    if options.output.json {
+        return output::json(&series);
+    }
+    output::line(&format!("tariff {}", series.tariff))?;
+    let row = |price: &tre_client::wire::message::meter::SlotPrice| {
+        [price.slot.get().to_string(), price.price.get().to_string()]
+    };
+    output::table(["from slot", "micro-currency/kWh"], series.prices.iter().map(row))
+}
+
+async fn account(options: PlainOptions) -> Result<(), Failure> {
+    let account = connect(&options.peer).await?.account().await?;
+    if options.output.json {
+        return output::json(&account);
+    }
+    let row = |name: &str, value: String| [String::from(name), value];
+    output::table(
+        ["what the TRE holds", ""],
+        [
+            row("billing period since slot", account.period_from.get().to_string()),
+            row("running bill, nano-currency", account.running_nano),
+            row("readings above capacity", account.over_capacity.to_string()),
+            row("time of the TRE, ms since 1970", account.time.get().to_string()),
+        ],
+    )
+}
+
+/// Prints bills, a supplier's or a meter's.
+pub(crate) fn print_bills(bills: Vec<Bill>, output: Output) -> Result<(), Failure> {
+    if output.json {
+        return output::json(&Bills { bills });
+    }
+    let row = |bill: Bill| {
+        [
+            bill.account.to_string(),
+            bill.tariff.to_string(),
+            bill.from_slot.get().to_string(),
+            bill.to_slot.get().to_string(),
+            bill.total_minor.get().to_string(),
+        ]
+    };
+    let header = ["account", "tariff", "from slot", "to slot", "total, minor units"];
+    output::table(header, bills.into_iter().map(row))
+}

@@ -1,0 +1,86 @@
+//! `tre-client supplier`
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use tre_client::file::{self, prices};
+use tre_client::supplier::Supplier;
+use tre_client::wire::id::TariffId;
+use tre_client::wire::role::Role;
+
+use crate::failure::Failure;
+use crate::meter::print_bills;
+use crate::options::{Output, Peer, SlotChoice};
+use crate::output;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Publish prices of slots that have not begun.
+    PostPrices(PriceOptions),
+    /// End the running billing period of a tariff.
+    EndPeriod(EndOptions),
+    /// Our bills.
+    Bills(BillOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PriceOptions {
+    #[command(flatten)]
+    peer: Peer,
+    /// The tariff.
+    #[arg(long, value_name = "ID")]
+    tariff: TariffId,
+    /// The slot of the first price: a number or `next`.
+    #[arg(long, value_name = "SLOT", default_value = "next")]
+    from_slot: SlotChoice,
+    /// Prices: a header `price_micro_per_kwh`, then one price a row and slot.
+    #[arg(long, value_name = "CSV")]
+    prices: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EndOptions {
+    #[command(flatten)]
+    peer: Peer,
+    /// The tariff.
+    #[arg(long, value_name = "ID")]
+    tariff: TariffId,
+    /// First slot after the period: a number or `next`.
+    #[arg(long, value_name = "SLOT", default_value = "next")]
+    end_slot: SlotChoice,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BillOptions {
+    #[command(flatten)]
+    peer: Peer,
+    #[command(flatten)]
+    output: Output,
+}
+
+pub(crate) async fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::PostPrices(PriceOptions { peer, tariff, from_slot, prices }) => {
+            let prices = file::read(&prices, prices::parse)?;
+            let mut supplier = connect(&peer).await?;
+            let from = from_slot.resolve(&mut supplier.0).await?;
+            let all = prices.len();
+            let mut progress = |sent: usize| eprintln!("[{sent}/{all}] prices published");
+            supplier.post_prices(&tariff, from, &prices, &mut progress).await?;
+            output::line(&format!("tariff {tariff}: {all} prices from slot {} on", from.get()))
+        }
+        Command::EndPeriod(EndOptions { peer, tariff, end_slot }) => {
+            let mut supplier = connect(&peer).await?;
+            let end = end_slot.resolve(&mut supplier.0).await?;
+            supplier.end_period(&tariff, end).await?;
+            output::line(&format!("tariff {tariff}: the period ends before slot {}", end.get()))
+        }
+        Command::Bills(BillOptions { peer, output }) => {
+            print_bills(connect(&peer).await?.bills().await?, output)
+        }
+    }
+}
+
+async fn connect(peer: &Peer) -> Result<Supplier, Failure> {
+    Ok(Supplier(peer.link(Role::Supplier).await?))
+}

@@ -1,0 +1,156 @@
+//! What a TRE signs for a meter, and the key it signs with.
+//!
+//! The key's certificate is fetched over an attested connection and checked all the same: a
+//! receipt must convince others, later, who never saw that connection.
+
+use core::time::Duration;
+
+use rustls_pki_types::{CertificateDer, UnixTime};
+use tre_wire::deployment::Deployment;
+use tre_wire::document;
+use tre_wire::hex::HexBytes;
+use tre_wire::message::meter::{Reading, Receipt, Receipts};
+use tre_wire::role::Identity;
+use tre_wire::units::UnixMillis;
+use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+
+/// id-kp-documentSigning, 1.3.6.1.5.5.7.3.36, without tag and length. `[RFC 9336]`
+const DOCUMENT_SIGNING: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x24];
+
+/// The key with which one TRE signs documents.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DocumentKey {
+    tre: Identity,
+    leaf: CertificateDer<'static>,
+}
+
+/// Why certificates do not lead to the document key of a TRE.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DocumentKeyError {
+    /// No certificate at all.
+    #[error("expected the certificate of the TRE's document key, found none")]
+    Missing,
+    /// A TRE authority of the deployment is not a certificate.
+    #[error("expected certificates as TRE authorities of the deployment: {0}")]
+    Authority(#[source] webpki::Error),
+    /// The leaf is not a certificate.
+    #[error("expected the certificate of the TRE's document key: {0}")]
+    Unreadable(#[source] webpki::Error),
+    /// No valid way to an authority that certifies TREs.
+    #[error("expected a document key certified by a TRE authority of the deployment: {0}")]
+    Untrusted(#[source] webpki::Error),
+    /// The certificate names somebody else.
+    #[error("expected the document key of {expected}, found {found:?}")]
+    Identity {
+        /// The TRE.
+        expected: Identity,
+        /// The URIs that the certificate names.
+        found: Vec<String>,
+    },
+}
+
+/// Why receipts are worth nothing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReceiptError {
+    /// Not one for each reading.
+    #[error("expected {expected} receipts, found {found}")]
+    Count {
+        /// Readings sent.
+        expected: usize,
+        /// Receipts found.
+        found: usize,
+    },
+    /// A receipt for something that was not sent.
+    #[error("expected receipt {position} to repeat {expected:?}, found {found:?}")]
+    Other {
+        /// Place in the batch, from 0.
+        position: usize,
+        /// The reading sent.
+        expected: Reading,
+        /// The receipt.
+        found: Receipt,
+    },
+    /// The signature is not the document key's over these receipts.
+    #[error("expected receipts signed by the TRE's document key")]
+    Signature,
+}
+
+impl DocumentKey {
+    /// The document key that `chain` (DER, leaf first) certifies for `tre`.
+    ///
+    /// # Errors
+    ///
+    /// [`DocumentKeyError`].
+    pub fn check(
+        chain: &[HexBytes],
+        deployment: &Deployment,
+        tre: &Identity,
+        now: UnixMillis,
+    ) -> Result<Self, DocumentKeyError> {
+        let (leaf, above) = chain.split_first().ok_or(DocumentKeyError::Missing)?;
+        let der = |bytes: &HexBytes| CertificateDer::from(bytes.0.clone());
+        let (leaf, above) = (der(leaf), above.iter().map(der).collect::<Vec<_>>());
+        let authorities: Vec<_> = deployment.tre_authorities.iter().map(der).collect();
+        let anchors = authorities.iter().map(anchor_from_trusted_cert);
+        let anchors =
+            anchors.collect::<Result<Vec<_>, _>>().map_err(DocumentKeyError::Authority)?;
+        let certificate = EndEntityCert::try_from(&leaf).map_err(DocumentKeyError::Unreadable)?;
+        let now = UnixTime::since_unix_epoch(Duration::from_millis(now.get()));
+        let usage = KeyUsage::required(DOCUMENT_SIGNING);
+        certificate
+            .verify_for_usage(
+                webpki::ALL_VERIFICATION_ALGS,
+                &anchors,
+                &above,
+                now,
+                usage,
+                None,
+                None,
+            )
+            .map_err(DocumentKeyError::Untrusted)?;
+        let found: Vec<String> = certificate.valid_uri_names().map(str::to_owned).collect();
+        if found != [tre.to_string()] {
+            return Err(DocumentKeyError::Identity { expected: tre.clone(), found });
+        }
+        Ok(Self { tre: tre.clone(), leaf })
+    }
+
+    /// Checks the answer to a batch of readings that `meter` sent.
+    ///
+    /// # Errors
+    ///
+    /// [`ReceiptError`].
+    pub fn check_receipts(
+        &self,
+        meter: &Identity,
+        sent: &[Reading],
+        answer: &Receipts,
+    ) -> Result<(), ReceiptError> {
+        let Receipts { receipts, signature } = answer;
+        if receipts.len() != sent.len() {
+            return Err(ReceiptError::Count { expected: sent.len(), found: receipts.len() });
+        }
+        for (position, (&expected, &found)) in sent.iter().zip(receipts).enumerate() {
+            if reading_of(found) != expected {
+                return Err(ReceiptError::Other { position, expected, found });
+            }
+        }
+        let signed = document::receipts(self.tre.id.as_str(), meter.id.as_str(), receipts);
+        let certificate =
+            EndEntityCert::try_from(&self.leaf).map_err(|_| ReceiptError::Signature)?;
+        certificate
+            .verify_signature(webpki::ring::ECDSA_P256_SHA256, &signed, signature.as_slice())
+            .map_err(|_| ReceiptError::Signature)
+    }
+}
+
+/// The reading that a receipt repeats.
+const fn reading_of(receipt: Receipt) -> Reading {
+    let Receipt { slot, import_wh, export_wh, seq, .. } = receipt;
+    Reading { slot, import_wh, export_wh, seq }
+}
+
+#[cfg(test)]
+mod tests;

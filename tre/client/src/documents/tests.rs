@@ -1,0 +1,174 @@
+//! Real certificates and a real signature; one fault at a time.
+
+use rcgen::{
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType,
+    SigningKey as _,
+};
+use tre_wire::message::meter::ReceiptStatus;
+use tre_wire::units::{Slot, WattHours};
+
+use super::*;
+
+const DEPLOYMENT: &str = include_str!("../../../../tests/vectors/v1/messages/deployment.json");
+
+/// 2026-03-08, within the validity that rcgen gives by itself: 1975 to 4096.
+const NOW: u64 = 1_772_996_400_000;
+
+/// What a certificate is to be for.
+const DOCUMENTS: &[u64] = &[1, 3, 6, 1, 5, 5, 7, 3, 36];
+
+/// An authority, a deployment that trusts it, and a document key that it certified.
+struct World {
+    deployment: Deployment,
+    chain: Vec<HexBytes>,
+    key: KeyPair,
+}
+
+fn world(usage: &[u64], name: &str) -> World {
+    let authority_key = KeyPair::generate().expect("a key");
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    let anchor = authority.self_signed(&authority_key).expect("a certificate");
+    let issuer = Issuer::new(authority, authority_key);
+
+    let key = KeyPair::generate().expect("a key");
+    let mut leaf = CertificateParams::default();
+    leaf.subject_alt_names = vec![SanType::URI(name.try_into().expect("ASCII"))];
+    leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::Other(usage.to_vec())];
+    let leaf = leaf.signed_by(&key, &issuer).expect("a certificate");
+
+    let mut deployment: Deployment = serde_json::from_str(DEPLOYMENT).expect("a deployment");
+    deployment.tre_authorities = vec![HexBytes(anchor.der().to_vec())];
+    World { deployment, chain: vec![HexBytes(leaf.der().to_vec())], key }
+}
+
+fn good_world() -> World {
+    world(DOCUMENTS, "spiffe://grid.example/tre/tre-1")
+}
+
+fn tre() -> Identity {
+    "spiffe://grid.example/tre/tre-1".parse().expect("an identity")
+}
+
+fn meter() -> Identity {
+    "spiffe://grid.example/meter/meter-17".parse().expect("an identity")
+}
+
+fn check(world: &World) -> Result<DocumentKey, DocumentKeyError> {
+    let now = UnixMillis::new(NOW).expect("in range");
+    DocumentKey::check(&world.chain, &world.deployment, &tre(), now)
+}
+
+fn reading(slot: u64) -> Reading {
+    Reading {
+        slot: Slot::new(slot).expect("in range"),
+        import_wh: WattHours::new(272).expect("in range"),
+        export_wh: WattHours::default(),
+        seq: slot,
+    }
+}
+
+fn receipt(reading: Reading, status: ReceiptStatus) -> Receipt {
+    let Reading { slot, import_wh, export_wh, seq } = reading;
+    Receipt { slot, import_wh, export_wh, seq, status }
+}
+
+/// Receipts for `sent`, signed as a TRE does for `meter`.
+fn answer(world: &World, sent: &[Reading], meter: &Identity) -> Receipts {
+    let receipts: Vec<Receipt> =
+        sent.iter().map(|reading| receipt(*reading, ReceiptStatus::Accepted)).collect();
+    let bytes = document::receipts("tre-1", meter.id.as_str(), &receipts);
+    let signature = HexBytes(world.key.sign(&bytes).expect("a signature"));
+    Receipts { receipts, signature }
+}
+
+#[test]
+fn receipts_signed_by_the_certified_key_are_good() {
+    let world = good_world();
+    let key = check(&world).expect("a document key");
+    let sent = [reading(1), reading(2)];
+    assert_eq!(key.check_receipts(&meter(), &sent, &answer(&world, &sent, &meter())), Ok(()));
+}
+
+#[test]
+fn a_changed_status_breaks_the_signature() {
+    let world = good_world();
+    let key = check(&world).expect("a document key");
+    let sent = [reading(1)];
+    let mut answer = answer(&world, &sent, &meter());
+    answer.receipts[0].status = ReceiptStatus::Closed;
+    assert_eq!(key.check_receipts(&meter(), &sent, &answer), Err(ReceiptError::Signature));
+}
+
+#[test]
+fn another_meters_receipts_are_refused() {
+    let world = good_world();
+    let key = check(&world).expect("a document key");
+    let sent = [reading(1)];
+    let other = "spiffe://grid.example/meter/meter-18".parse().expect("an identity");
+    let answer = answer(&world, &sent, &other);
+    assert_eq!(key.check_receipts(&meter(), &sent, &answer), Err(ReceiptError::Signature));
+}
+
+#[test]
+fn another_keys_receipts_are_refused() {
+    let key = check(&good_world()).expect("a document key");
+    let sent = [reading(1)];
+    let answer = answer(&good_world(), &sent, &meter());
+    assert_eq!(key.check_receipts(&meter(), &sent, &answer), Err(ReceiptError::Signature));
+}
+
+#[test]
+fn a_receipt_for_another_reading_is_refused_by_its_position() {
+    let world = good_world();
+    let key = check(&world).expect("a document key");
+    let answer = answer(&world, &[reading(1), reading(3)], &meter());
+    let found = receipt(reading(3), ReceiptStatus::Accepted);
+    let refused = ReceiptError::Other { position: 1, expected: reading(2), found };
+    let sent = [reading(1), reading(2)];
+    assert_eq!(key.check_receipts(&meter(), &sent, &answer), Err(refused));
+}
+
+#[test]
+fn a_receipt_too_few_is_refused() {
+    let world = good_world();
+    let key = check(&world).expect("a document key");
+    let answer = answer(&world, &[reading(1)], &meter());
+    let refused = ReceiptError::Count { expected: 2, found: 1 };
+    let sent = [reading(1), reading(2)];
+    assert_eq!(key.check_receipts(&meter(), &sent, &answer), Err(refused));
+}
+
+#[test]
+fn a_key_of_another_authority_is_refused() {
+    let mut world = good_world();
+    world.deployment = good_world().deployment;
+    let Err(DocumentKeyError::Untrusted(_)) = check(&world) else {
+        panic!("expected an untrusted key, found {:?}", check(&world));
+    };
+}
+
+#[test]
+fn a_certificate_for_another_use_is_refused() {
+    // serverAuth: the TLS key signs no documents.
+    let world = world(&[1, 3, 6, 1, 5, 5, 7, 3, 1], "spiffe://grid.example/tre/tre-1");
+    let Err(DocumentKeyError::Untrusted(webpki::Error::RequiredEkuNotFoundContext(_))) =
+        check(&world)
+    else {
+        panic!("expected another use to be refused, found {:?}", check(&world));
+    };
+}
+
+#[test]
+fn another_tres_key_is_refused_with_both_names() {
+    let world = world(DOCUMENTS, "spiffe://grid.example/tre/tre-2");
+    let found = vec![String::from("spiffe://grid.example/tre/tre-2")];
+    let refused = DocumentKeyError::Identity { expected: tre(), found };
+    assert_eq!(check(&world), Err(refused));
+}
+
+#[test]
+fn no_certificate_is_refused() {
+    let world = World { chain: Vec::new(), ..good_world() };
+    assert_eq!(check(&world), Err(DocumentKeyError::Missing));
+}

@@ -1,0 +1,192 @@
+//! Properties over any order, interleaving and repetition.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use super::*;
+use crate::monitoring::noise;
+use tre_wire::message::meter::BidOutcome;
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 48,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn a_release_is_the_clipped_sum_for_any_order(
+        sent in vec((0..HOMES, 0_u64..8, 0_u64..7_000, 0_u64..7_000), 0..40),
+        order in vec(any::<Index>(), 80),
+    ) {
+        release_is_the_clipped_sum(&sent, &order);
+    }
+
+    #[test]
+    fn a_bill_is_the_exact_sum_for_any_pattern_of_repetition(
+        prices in vec(-2_000_000_i64..2_000_000, 30),
+        sent in vec(vec((0..3_u64, 0_u64..6, 0_u64..5_000, 0_u64..5_000, 0_u64..4), 0..8), 30),
+    ) {
+        bill_is_the_exact_sum(&prices, &sent);
+    }
+
+    #[test]
+    fn bids_and_pseudo_bids_stand_one_to_one(
+        said in vec((0..HOMES, prop::option::of((1_u64..50, 1_i64..100))), 0..25),
+        accept in vec(any::<bool>(), 5),
+    ) {
+        bids_stand_one_to_one(&said, &accept);
+    }
+}
+
+const HOMES: u64 = 5;
+
+fn home(number: u64) -> String {
+    format!("home-{number}")
+}
+
+/// Without its noise a release is the clipped sum of the values with the highest counters, in
+/// whatever order they came and however often. `sent` is (home, counter, import, export).
+fn release_is_the_clipped_sum(sent: &[(u64, u64, u64, u64)], order: &[Index]) {
+    // One value for each home and counter; each may be sent several times.
+    let values = sent.iter().map(|&(home, seq, import, export)| ((home, seq), (import, export)));
+    let values: Vec<_> = values.collect::<BTreeMap<_, _>>().into_iter().collect();
+    let names: Vec<String> = (0..HOMES).map(home).collect();
+    let members: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut town = Town::with_homes(5);
+    assert_eq!(town.put_group("dno", "g", &members), Ok(Outcome::Done));
+    town.go(START + 1, GRACE_MS);
+    let mut latest = BTreeMap::new();
+    for index in order.iter().filter(|_| !values.is_empty()) {
+        let ((number, seq), (import, export)) = values[index.index(values.len())];
+        town.read_both(&home(number), START + 1, (import, export), seq);
+        let kept = latest.entry(number).or_insert((seq, import, export));
+        *kept = (*kept).max((seq, import, export));
+    }
+    let within = latest.values().filter(|(_, import, export)| *import.max(export) <= 5_000);
+    let net = within.map(|(_, import, export)| import.cast_signed() - export.cast_signed());
+    let expected: i64 = net.map(|net| net.clamp(-1_000, 1_000)).sum();
+    let seed = seed(town.steps);
+    town.go(START + 2, GRACE_MS);
+    let row = town.aggregates("dno").pop().expect("a release");
+    let noise = noise(town.grid.policy(), &seed, slot(START + 1), &row.group).expect("drawn");
+    assert_eq!(row.released_wh.expect("released").get(), expected + noise);
+}
+
+/// Nearest multiple, ties to the even one; written without the code under test.
+fn half_to_even(nano: i128, unit: i128) -> i64 {
+    let up = (2 * nano + unit).div_euclid(2 * unit);
+    let tie = (2 * nano + unit).rem_euclid(2 * unit) == 0;
+    let minor = if tie && up.rem_euclid(2) == 1 { up - 1 } else { up };
+    i64::try_from(minor).expect("small")
+}
+
+/// What the bills must be, kept beside the town.
+struct Ledger<'a> {
+    prices: &'a [i64],
+    running: [i128; 3],
+    received: BTreeSet<(usize, u64)>,
+    open: BTreeMap<usize, (u64, i128)>,
+}
+
+impl Ledger<'_> {
+    fn owe(&mut self, home: usize, slot: u64, net: i128) {
+        // Prices were published from the second slot on.
+        let price = self.prices[usize::try_from(slot).expect("small")];
+        self.running[home] += if slot == 0 { 0 } else { i128::from(price) * net };
+    }
+
+    /// A reading of the slot `back` slots before the running one.
+    fn note(&mut self, home: usize, (now, back): (u64, u64), seq: u64, net: i128) {
+        let Some(metered) = now.checked_sub(back) else { return };
+        if back == 0 {
+            let kept = self.open.entry(home).or_insert((seq, net));
+            *kept = if kept.0 < seq { (seq, net) } else { *kept };
+            self.received.insert((home, metered));
+        } else if back <= LATENESS && self.received.insert((home, metered)) {
+            self.owe(home, metered, net);
+        }
+    }
+}
+
+/// (home, slots back, import, export, counter).
+type Sent = (u64, u64, u64, u64, u64);
+
+/// A bill is the exact sum, rounded once, of what counted in its period: for each slot the value
+/// with the highest counter, or the first that came late. `sent` is one list for each slot.
+fn bill_is_the_exact_sum(prices: &[i64], sent: &[Vec<Sent>]) {
+    let mut town = Town::with_homes(3);
+    assert_eq!(town.post_prices(START + 1, &prices[1..]), Ok(Outcome::Done));
+    let (received, open) = (BTreeSet::new(), BTreeMap::new());
+    let mut ledger = Ledger { prices, running: [0; 3], received, open };
+    let mut bills = Vec::new();
+    for (now, sent) in (0..).zip(sent) {
+        town.go(START + now, GRACE_MS);
+        if now % PERIOD == 0 {
+            assert_eq!(town.end_period(START + now + PERIOD), Ok(Outcome::Done));
+        }
+        for &(number, back, import, export, seq) in sent {
+            town.read_both(&home(number), START + now - back, (import, export), seq);
+            let net = i128::from(import) - i128::from(export);
+            ledger.note(usize::try_from(number).expect("small"), (now, back), seq, net);
+        }
+        for (home, (_, net)) in core::mem::take(&mut ledger.open) {
+            ledger.owe(home, now, net);
+        }
+        if (now + 1) % PERIOD == 0 {
+            let (from, to) = (START + now + 1 - PERIOD, START + now + 1);
+            for (number, total) in ledger.running.iter_mut().enumerate() {
+                let minor = half_to_even(core::mem::take(total), 10_000_000);
+                bills.push((format!("account-home-{number}"), from, to, minor));
+            }
+        }
+    }
+    town.go(START + 30, GRACE_MS);
+    assert_eq!(town.bills(), bills);
+}
+
+/// Bids and pseudo-bids stand one to one, and what is accepted is credited to who bid it.
+/// `said` is (home, bid as steps of quantity and price).
+fn bids_stand_one_to_one(said: &[(u64, Option<(u64, i64)>)], accept: &[bool]) {
+    let mut town = Town::with_homes(5);
+    assert_eq!(town.open("e", START + 2, START + 4, 10_000), Ok(Outcome::Done));
+    let mut standing = BTreeMap::new();
+    for &(number, bid) in said {
+        let bid = bid.map(|(steps, price)| (100 * steps, 10_000 * price));
+        assert_eq!(town.bid(&home(number), "e", bid), Ok(Outcome::Done));
+        standing.insert(number, bid);
+    }
+    standing.retain(|_, bid| bid.is_some());
+    town.go(START, 10_000);
+    let out = town.grid.pseudo_bids(&id("dsm"), &id("e")).expect("after the deadline").pseudo_bids;
+    let said = |bid: Bid| (bid.quantity_wh.get(), bid.price.get());
+    let shown: Vec<_> = out.iter().map(|out| said(out.bid)).collect();
+    assert_eq!(sorted(shown), sorted(standing.values().copied().flatten().collect()));
+    let accepted: Vec<_> = out.iter().zip(accept).filter(|(_, accept)| **accept).collect();
+    let ids: Vec<Hex32> = accepted.iter().map(|(out, _)| out.id).collect();
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
+    assert_eq!(town.decide("e", &ids), Ok(Outcome::Done));
+    let mut won = Vec::new();
+    for number in 0..HOMES {
+        let meter = id(format!("meter-home-{number}"));
+        let outcome = town.grid.outcomes(&meter).outcomes[0].outcome;
+        let owed = match (outcome, standing.get(&number).copied().flatten()) {
+            (BidOutcome::Accepted, Some(bid)) => {
+                won.push(bid);
+                -i128::from(bid.0) * i128::from(bid.1)
+            }
+            (BidOutcome::Rejected, Some(_)) | (BidOutcome::NoBid, None) => 0,
+            other => panic!("no such outcome: {other:?}"),
+        };
+        assert_eq!(town.running(&home(number)), owed);
+    }
+    assert_eq!(sorted(won), sorted(accepted.iter().map(|(out, _)| said(out.bid)).collect()));
+}
+
+fn sorted(mut bids: Vec<(u64, i64)>) -> Vec<(u64, i64)> {
+    bids.sort_unstable();
+    bids
+}
