@@ -145,3 +145,19 @@ async fn collect(body: Incoming, path: &str) -> Result<Vec<u8>, RequestError> {
 
 /// Media type of every message.
 const JSON: &str = "application/json";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The clock of this test stands still until nothing else is left to do.
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_never_comes_is_not_waited_for_beyond_the_bound() {
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        let mut connection = HttpConnection::start(ours, "tre:8443").await.unwrap();
+        let error = connection.request(Method::GET, "/v1/health", None).await.unwrap_err();
+        let RequestError::Timeout { path, bound } = error else { panic!("{error}") };
+        assert_eq!((path.as_str(), bound), ("/v1/health", bounds::REQUEST));
+        drop(theirs);
+    }
+}

@@ -60,7 +60,7 @@ struct Build {
     #[arg(long, value_name = "FILE")]
     tred: Option<PathBuf>,
     /// What the manifest may be believed for
-    #[arg(long, value_enum, default_value_t = For::Demo)]
+    #[arg(long, value_enum, default_value_t = For::Production)]
     purpose: For,
     #[command(flatten)]
     machinery: Machinery,

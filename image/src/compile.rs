@@ -39,7 +39,11 @@ pub enum CompileError {
     #[error("compiling for the appliance: {0}")]
     File(#[source] FileError),
     /// The executable would differ from one made elsewhere.
-    #[error("{} holds the path {} of this machine: whoever rebuilds it gets another", executable.display(), found.display())]
+    #[error(
+        "{} holds the path {} of this machine: whoever rebuilds it gets another",
+        executable.display(),
+        found.display()
+    )]
     PathInside {
         /// The executable.
         executable: PathBuf,

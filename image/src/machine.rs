@@ -170,8 +170,8 @@ impl Machine {
             messages: config.state.join("qemu.log"),
         };
         prepare(&paths)?;
-        tpm::manufacture(&config.state)?;
         let port = port(config.port)?;
+        tpm::manufacture(&config.state)?;
         let tpm = tpm::start(&config.state)?;
         let qemu = qemu::start(config, &config.state, &paths, port)?;
         let (console, state) = (paths.console, config.state.clone());
@@ -272,4 +272,22 @@ fn port(asked: Option<u16>) -> Result<u16, MachineError> {
 
 fn file(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> MachineError {
     move |source| MachineError::File(FileError::at(step, path)(source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_folder_serves_one_machine_at_a_time() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let first = lock(folder.path()).expect("free");
+        let refused = lock(folder.path());
+        assert!(
+            matches!(&refused, Err(MachineError::StateInUse { path }) if path == folder.path()),
+            "{refused:?}",
+        );
+        drop(first);
+        lock(folder.path()).expect("free again");
+    }
 }

@@ -1,4 +1,5 @@
 //! `tre-image` as people and scripts meet it: exit codes, sentences, files. Nothing here boots.
+#![expect(clippy::expect_used, reason = "the lint's exemption for tests leaves out their helpers")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -82,57 +83,49 @@ fn a_missing_deployment_file_is_named() {
     assert!(!out.exists());
 }
 
+/// A `run` of a machine in `folder` that has no boot disk and no data disk.
+fn run(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tre-image"));
+    command.arg("run");
+    for (option, file) in [("--state", "state"), ("--disk", "data.img"), ("--image", "tre.img")] {
+        command.arg(option).arg(folder.join(file));
+    }
+    command
+}
+
+fn make_disks(folder: &Path) {
+    for file in ["data.img", "tre.img"] {
+        fs::write(folder.join(file), b"").expect("writes");
+    }
+}
+
 #[test]
 fn a_missing_boot_image_is_named_with_its_remedy() {
     let folder = folder();
-    let (state, image) = (folder.path().join("state"), folder.path().join("tre.img"));
-    let disk = folder.path().join("data.img");
-    let arguments = [["--state", text(&state)], ["--disk", text(&disk)], ["--image", text(&image)]];
-    let output = tre_image(&[&["run"], arguments.as_flattened()].concat());
-    let said = refused(&output, 1);
-    assert_eq!(
-        said,
-        format!("tre-image: boot image {} is missing: 'tre-image build' makes one\n", text(&image)),
-    );
+    let said = refused(&run(folder.path()).output().expect("starts"), 1);
+    let image = folder.path().join("tre.img");
+    let image = text(&image);
+    let expected =
+        format!("tre-image: boot image {image} is missing: 'tre-image build' makes one\n");
+    assert_eq!(said, expected);
 }
 
 #[test]
 fn a_missing_program_is_named_with_its_package() {
     let folder = folder();
-    let (state, image) = (folder.path().join("state"), folder.path().join("tre.img"));
-    let disk = folder.path().join("data.img");
-    fs::write(&image, b"").expect("writes");
-    fs::write(&disk, b"").expect("writes");
-    let output = Command::new(env!("CARGO_BIN_EXE_tre-image"))
-        .args(["run", "--state", text(&state), "--disk", text(&disk), "--image", text(&image)])
-        .env("PATH", folder.path())
-        .output()
-        .expect("starts");
-    let said = refused(&output, 1);
+    make_disks(folder.path());
+    let said = refused(&run(folder.path()).env("PATH", folder.path()).output().expect("starts"), 1);
     assert!(said.contains("is missing: run 'make deps' (Debian package swtpm-tools)"), "{said}");
 }
 
 #[test]
 fn a_port_in_use_is_named() {
     let folder = folder();
-    let (state, image) = (folder.path().join("state"), folder.path().join("tre.img"));
-    let disk = folder.path().join("data.img");
-    fs::write(&image, b"").expect("writes");
-    fs::write(&disk, b"").expect("writes");
+    make_disks(folder.path());
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = taken.local_addr().expect("bound").port();
-    let output = tre_image(&[
-        "run",
-        "--state",
-        text(&state),
-        "--disk",
-        text(&disk),
-        "--image",
-        text(&image),
-        "--port",
-        &port.to_string(),
-    ]);
-    let said = refused(&output, 1);
+    let mut command = run(folder.path());
+    let said = refused(&command.args(["--port", &port.to_string()]).output().expect("starts"), 1);
     let expected = format!("port {port} of 127.0.0.1 cannot be had: choose another with --port");
     assert!(said.contains(&expected), "{said}");
 }

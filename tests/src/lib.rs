@@ -5,6 +5,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod appliance;
 pub mod domain;
 pub mod hosted;
 pub mod place;
+pub mod trust;

@@ -8,7 +8,7 @@ use attest_verifier::core::wire::units::UnixMillis;
 use attest_verifier::{Examination, ImageFinding, Trust, compare_image, examine, export};
 
 use super::{json, table};
-use crate::{Ending, Verify};
+use crate::{Ending, Verify, complain};
 
 /// What is to be verified, against what.
 pub(crate) struct Job {
@@ -50,21 +50,29 @@ impl Job {
             Ok(examination) => examination,
             Err(error) => return Ok(Ending::without_evidence(&error)),
         };
-        if let Some(folder) = &self.out {
-            export(folder, &examination.evidence, &examination.expected_answer)?;
-        }
         let manifest = self.trust.reference().manifest();
         let image = self.image.as_deref();
         let image = image.map(|path| compare_image(path, &examination.evidence, manifest));
-        let image = image.transpose()?;
         let outcome = Outcome {
             address: &self.address,
             tre_id: &self.tre_id,
             examination: &examination,
-            image: image.as_ref(),
+            image: image.as_ref().and_then(|finding| finding.as_ref().ok()),
         };
         let shown = if self.json { json::show(&outcome)? } else { table::show(&outcome) };
         println!("{shown}");
-        Ok(if examination.verdict.is_ok() { Ending::Accepted } else { Ending::Refused })
+        let exported = self.out.as_deref().map_or(Ok(()), |folder| {
+            export(folder, &examination.evidence, &examination.expected_answer)
+        });
+        // Whatever else went wrong, a refusal is a refusal.
+        let rest = image.transpose().context("image").and(exported.context("evidence to files"));
+        match (&examination.verdict, rest) {
+            (Ok(_), rest) => rest.map(|()| Ending::Accepted),
+            (Err(_), Ok(())) => Ok(Ending::Refused),
+            (Err(_), Err(error)) => {
+                complain(format_args!("{error:#}"));
+                Ok(Ending::Refused)
+            }
+        }
     }
 }

@@ -125,6 +125,20 @@ async fn fetch_writes_the_files_and_judges_nothing() {
     assert_eq!(names, expected);
 }
 
+/// A file that is no image spoils the explanation, never the verdict.
+#[tokio::test]
+async fn a_file_that_is_no_image_is_named_and_the_verdict_stands() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let refused = verify(tampered(), &["--image", file]).await;
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    let accepted = verify(scene(), &["--image", file]).await;
+    assert_eq!(accepted.status.code(), Some(2), "{accepted:?}");
+    for output in [refused, accepted] {
+        assert!(text(&output.stderr).contains("expected a FAT file system"), "{output:?}");
+        assert!(text(&output.stdout).contains("pcr-4"), "{output:?}");
+    }
+}
+
 #[tokio::test]
 async fn nobody_listening_ends_with_exit_code_1_and_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();

@@ -50,6 +50,18 @@ fn an_independent_verifier_refuses_a_quote_that_answers_somebody_else() {
 }
 
 #[test]
+fn an_independent_verifier_refuses_values_that_were_not_quoted() {
+    let scene = Scene::honest();
+    let folder = tempfile::tempdir().unwrap();
+    let mut evidence = scene.play();
+    let answer = quote::expected_answer(&evidence, &scene.session());
+    evidence.pcrs[23].0[31] ^= 1;
+    export(folder.path(), &evidence, &answer).unwrap();
+    let output = check_quote(folder.path());
+    assert!(!output.status.success(), "{output:?}");
+}
+
+#[test]
 fn an_independent_reader_replays_the_log_to_the_same_values() {
     let scene = Scene::honest();
     let folder = exported(&scene, &scene.seen());

@@ -25,7 +25,10 @@ pub enum MachineError {
         remedy: &'static str,
     },
     /// Two machines on one TPM would destroy its state.
-    #[error("state folder {} is in use by another machine: stop it, or use another", path.display())]
+    #[error(
+        "state folder {} is in use by another machine: stop it, or use another",
+        path.display()
+    )]
     StateInUse {
         /// The folder.
         path: PathBuf,

@@ -67,7 +67,8 @@ pub(super) fn manufacture(state: &Path) -> Result<(), MachineError> {
     let config = write(
         "setup.conf",
         format!(
-            "create_certs_tool = {}\ncreate_certs_tool_config = {}\ncreate_certs_tool_options = {}\n",
+            "create_certs_tool = {}\ncreate_certs_tool_config = {}\n\
+             create_certs_tool_options = {}\n",
             localca.display(),
             localca_config.display(),
             options.display(),

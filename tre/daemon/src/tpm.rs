@@ -37,7 +37,8 @@ pub(crate) fn spawn(tpm: Box<dyn Tpm>) -> std::io::Result<TpmHandle> {
     let (jobs, queue) = sync_channel(bounds::TPM_QUEUE);
     let (begun, begin) = sync_channel(1);
     thread::Builder::new().name("tpm".to_owned()).spawn(move || {
-        drop(begun.send(()));
+        // The other end waits below; it cannot have gone.
+        begun.send(()).ok();
         serve(tpm, &queue);
     })?;
     begin.recv().map_err(std::io::Error::other)?;

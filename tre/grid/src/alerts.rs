@@ -39,3 +39,22 @@ impl AlertDays {
         self.0.iter().map(row).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_days_are_bounded_and_the_latest_are_kept() {
+        let mut days = AlertDays::new();
+        let policy = crate::tests::policy();
+        for day in 0..1_003_u64 {
+            let slot = Slot::new(day.saturating_mul(48)).expect("in range");
+            days.count(slot, &policy);
+        }
+        let rows = days.rows(&policy);
+        assert_eq!(rows.len(), bounds::ROWS);
+        assert_eq!(rows.first().map(|row| row.from_slot.get()), Some(3 * 48));
+        assert_eq!(rows.last().map(|row| row.from_slot.get()), Some(1_002 * 48));
+    }
+}

@@ -7,7 +7,20 @@
 //!
 //! [`Grid::apply`] first lets time pass (slots close, noise is drawn, deadlines pass, bills go
 //! out) and then judges the command. A refused command leaves the state exactly as a
-//! [`Tick`](tre_wire::journal::Command::Tick) of the same time and seed would.
+//! [`Tick`](tre_wire::journal::Command::Tick) of the same time and seed would; a view shows the
+//! state of the last step.
+//!
+//! What stands where: connection records come first, for a point, a tariff and an account exist
+//! once a record names them. Readings belong to the slot that was metered, and enter sums and
+//! bills when it closes. Groups, periods, prices and events are announced before their slots
+//! begin.
+//!
+//! # Limits
+//!
+//! - Each release spends epsilon for itself; what overlapping groups and successive slots spend
+//!   together is not added up.
+//! - A supplier's prices are held to be published in time, not to a shape.
+//! - How long the sampler takes depends on what it draws.
 
 #![no_std]
 #![forbid(unsafe_code)]

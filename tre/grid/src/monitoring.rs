@@ -42,7 +42,7 @@ pub(crate) struct Membership {
 pub(crate) struct Group {
     pub(crate) dno: PeerId,
     /// In order; those that no open slot needs any more are dropped.
-    memberships: Vec<Membership>,
+    pub(crate) memberships: Vec<Membership>,
     /// In order of slots without a gap; the oldest are dropped.
     pub(crate) releases: VecDeque<Release>,
 }

@@ -93,6 +93,19 @@ fn one_end_may_be_pending() {
 }
 
 #[test]
+fn the_first_period_of_a_tariff_begins_with_the_first_who_is_on_it() {
+    let mut town = Town::new(policy());
+    town.connect("far", START + 1_000, None);
+    let least = slot(START + 1_000 + PERIOD);
+    let found = slot(START + PERIOD + 3);
+    assert_eq!(refused(&mut town, START + PERIOD + 3), PeriodRefusal::TooShort { least, found });
+    town.connect("near", START + 3, None);
+    assert_eq!(town.end_period(START + PERIOD + 3), Ok(Outcome::Done));
+    town.close(START + PERIOD + 2);
+    assert_eq!(town.bills(), [("account-near".into(), START + 3, START + PERIOD + 3, 0)]);
+}
+
+#[test]
 fn an_unknown_tariff_and_that_of_another_supplier_are_refused_alike() {
     let mut town = priced(1);
     let mut ask = |supplier: &str, tariff: &str| {

@@ -164,6 +164,17 @@ fn a_meter_that_no_record_names_any_more_is_forgotten() {
 }
 
 #[test]
+fn nothing_is_due_for_a_record_that_was_replaced_before_it_ended() {
+    let mut town = Town::new(policy());
+    town.connect("a", START, Some(START + 50));
+    assert_eq!(town.grid.connections.next_turn(), Some(slot(START + 50)));
+    town.connect("a", START + 1, None);
+    assert_eq!(town.grid.connections.next_turn(), Some(slot(START + 1)));
+    town.go(START + 1, 0);
+    assert_eq!(town.grid.connections.next_turn(), None);
+}
+
+#[test]
 fn a_listing_goes_on_after_the_last_point_and_never_splits_one() {
     let mut town = Town::new(policy());
     for name in ["c", "a", "b"] {

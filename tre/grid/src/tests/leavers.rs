@@ -98,11 +98,11 @@ fn who_leaves_after_the_end_of_a_period_has_a_bill_for_it_and_a_final_one() {
 
 #[test]
 fn the_grace_changes_nothing_in_what_a_leaver_is_billed() {
-    let run = |grace_ms: u64| {
+    let run = |until: u64, grace_ms: u64| {
         let mut policy = policy();
         policy.grace_ms = grace_ms;
         let mut town = Town::with_policy(policy, 1);
-        let mut record = Town::home("home-0", START + PERIOD + 1, None);
+        let mut record = Town::home("home-0", START + until, None);
         record.account = id("account-new");
         assert_eq!(town.put("home-0", record), Ok(Outcome::Done));
         assert_eq!(town.post_prices(START + 1, &[MINOR_A_WH]), Ok(Outcome::Done));
@@ -114,10 +114,12 @@ fn the_grace_changes_nothing_in_what_a_leaver_is_billed() {
         town.close(START + 3 * PERIOD);
         town.bills()
     };
-    let bills = run(0);
-    assert_eq!(bills.len(), 2);
-    assert_eq!(run(GRACE_MS), bills);
-    assert_eq!(run(2 * SLOT_MS + 1), bills);
+    for (until, expected) in [(PERIOD - 1, 1), (PERIOD, 1), (PERIOD + 1, 2)] {
+        let bills = run(until, 0);
+        assert_eq!(bills.len(), expected, "{until}");
+        assert_eq!(run(until, GRACE_MS), bills);
+        assert_eq!(run(until, 2 * SLOT_MS + 1), bills);
+    }
 }
 
 #[test]

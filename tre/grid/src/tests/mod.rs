@@ -70,7 +70,7 @@ fn price(micro: i64) -> PricePerKwh {
 }
 
 /// A policy with small numbers: clip 1 kWh, epsilon 1, k 3, no member above half.
-fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     Policy {
         format: 1,
         name: String::from("test"),

@@ -153,6 +153,18 @@ fn a_membership_takes_effect_with_the_next_slot_and_not_before() {
 }
 
 #[test]
+fn a_membership_that_no_open_slot_needs_is_dropped() {
+    let mut town = Town::with_homes(3);
+    for number in 0..10 {
+        town.go(START + number, GRACE_MS);
+        assert_eq!(town.put_group("dno", "g", &TRIO), Ok(Outcome::Done));
+        assert_eq!(town.put_group("dno", "g", &TRIO), Ok(Outcome::Done));
+        // That of the running slot, and that of the next.
+        assert!(town.grid.groups.0[&id("g")].memberships.len() <= 2);
+    }
+}
+
+#[test]
 fn the_slot_in_which_a_group_is_defined_is_not_released() {
     let mut town = Town::with_homes(3);
     assert_eq!(town.put_group("dno", "g", &TRIO), Ok(Outcome::Done));

@@ -1,0 +1,44 @@
+//! The truth, worked out apart: plain integers, none of the TRE's own arithmetic.
+
+#![expect(clippy::arithmetic_side_effects, reason = "i128 holds 96 readings of 10^9 at 10^12")]
+
+/// What one home owes: readings (Wh) times prices (millionths of the currency per kWh), less its
+/// credits (Wh, price), in minor units of 10^7 billionths, half to even.
+pub(crate) fn bill(readings: &[u64], prices: &[i64], credits: &[(u64, i64)]) -> i64 {
+    let mut nano: i128 = 0;
+    for (reading, price) in readings.iter().zip(prices) {
+        nano += i128::from(*reading) * i128::from(*price);
+    }
+    for (quantity, price) in credits {
+        nano -= i128::from(*quantity) * i128::from(*price);
+    }
+    i64::try_from(half_to_even(nano, 10_000_000)).unwrap_or(i64::MAX)
+}
+
+/// `nano / unit`, half to even.
+fn half_to_even(nano: i128, unit: i128) -> i128 {
+    let doubled = nano * 2 + unit;
+    let up = doubled.div_euclid(unit * 2);
+    // Exactly between two: `up` is the upper one; take the even of both.
+    if doubled.rem_euclid(unit * 2) == 0 && up.rem_euclid(2) == 1 { up - 1 } else { up }
+}
+
+/// The sum of one slot over some homes. Unit: Wh.
+pub(crate) fn sum(homes: &[&[u64]], slot: usize) -> u64 {
+    homes.iter().filter_map(|home| home.get(slot)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bill_is_exact_and_rounds_half_to_even() {
+        assert_eq!(bill(&[1_000], &[672_000], &[]), 67);
+        assert_eq!(bill(&[5], &[1_000_000], &[]), 0);
+        assert_eq!(bill(&[15], &[1_000_000], &[]), 2);
+        assert_eq!(bill(&[25], &[1_000_000], &[]), 2);
+        assert_eq!(bill(&[0], &[0], &[(15, 1_000_000)]), -2);
+        assert_eq!(bill(&[0], &[0], &[(5, 1_000_000)]), 0);
+    }
+}

@@ -1,0 +1,207 @@
+//! What each party saw beside the truth: a table for people, `result.json` for programs.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use tre_wire::message::dno::Aggregate;
+use tre_wire::message::meter::{BidOutcome, ReceiptStatus};
+
+use crate::flows::Seen;
+use crate::homes::{GROUPS, Homes, SLOTS};
+use crate::recompute;
+use crate::stage::Shown;
+
+/// One bill beside its recomputation.
+#[derive(Clone, Debug, Serialize)]
+struct BillRow {
+    home: String,
+    supplier: String,
+    billed_minor: Option<i64>,
+    recomputed_minor: i64,
+}
+
+/// Writes and prints the report; whether every bill equals its recomputation.
+///
+/// # Errors
+///
+/// When the folder cannot be written.
+#[expect(clippy::print_stdout, reason = "a command line")]
+pub(crate) fn write(out: &Path, shown: &Shown, homes: &Homes, seen: &Seen) -> Result<bool> {
+    let aggregates = aggregates(homes, seen);
+    let bills = bills(homes, seen);
+    let equal = bills.iter().filter(|row| row.billed_minor == Some(row.recomputed_minor)).count();
+    let result = json!({
+        "mode": "appliance",
+        "attestation": attestation(shown),
+        "image": { "sha256": shown.image_sha256, "pcrs": pcrs(shown) },
+        "aggregates": aggregates,
+        "bills": bills,
+        "events": [event(seen)],
+    });
+    fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))?;
+    let path = out.join("result.json");
+    fs::write(&path, serde_json::to_vec_pretty(&result)?)?;
+
+    print_meters(homes, seen);
+    print_dno(homes, seen);
+    print_bills(&bills);
+    let (pseudo_bids, accepted, _) = &seen.event;
+    println!(
+        "\nThe demand side manager saw {pseudo_bids} pseudo-bids without a name, accepted \
+        {accepted}; the winners' credits stand inside their bills."
+    );
+    println!("\n{equal} of {} bills equal their recomputation.", bills.len());
+    println!("Report: {}", path.display());
+    Ok(equal == bills.len())
+}
+
+fn attestation(shown: &Shown) -> Value {
+    let examination = &shown.examination;
+    let checks = examination.checks.iter().map(|check| {
+        json!({
+            "name": check.check.to_string(),
+            "expected": check.expected,
+            "found": check.found,
+            "ok": check.ok,
+        })
+    });
+    let facts = examination.verdict.as_ref().ok().map(|attested| attested.facts().clock);
+    json!({
+        "verdict": if facts.is_some() { "accepted" } else { "refused" },
+        "checks": checks.collect::<Vec<_>>(),
+        "clock": facts.map(|clock| clock.clock_ms),
+        "reset_count": facts.map(|clock| clock.reset_count),
+    })
+}
+
+fn pcrs(shown: &Shown) -> Map<String, Value> {
+    let values = shown.examination.evidence.pcrs.iter();
+    values.enumerate().map(|(pcr, value)| (pcr.to_string(), json!(value.to_string()))).collect()
+}
+
+fn members(homes: &Homes, group: usize) -> Vec<&[u64]> {
+    let all = homes.readings.iter().enumerate();
+    let own = all.filter(|(index, _)| homes.group_of(*index) == group);
+    own.map(|(_, readings)| readings.as_slice()).collect()
+}
+
+/// The replayed slots of group `group`, each with its number in the day.
+fn released(seen: &Seen, group: usize) -> impl Iterator<Item = (usize, &Aggregate)> {
+    let name = format!("g{group}");
+    seen.aggregates.iter().filter_map(move |aggregate| {
+        let slot = usize::try_from(aggregate.slot.since(seen.start)).ok()?;
+        (aggregate.group.as_str() == name && slot < SLOTS).then_some((slot, aggregate))
+    })
+}
+
+fn aggregates(homes: &Homes, seen: &Seen) -> Vec<Value> {
+    let mut rows = Vec::new();
+    for group in 0..GROUPS {
+        let members = members(homes, group);
+        rows.extend(released(seen, group).map(|(slot, aggregate)| {
+            json!({
+                "group": aggregate.group,
+                "slot": aggregate.slot,
+                "members": aggregate.members,
+                "true_wh": recompute::sum(&members, slot),
+                "released_wh": aggregate.released_wh,
+                "reason": aggregate.withheld,
+                "lambda_milli_wh": aggregate.lambda_milli_wh,
+                "epsilon_millionths": aggregate.epsilon_millionths,
+            })
+        }));
+    }
+    rows
+}
+
+fn bills(homes: &Homes, seen: &Seen) -> Vec<BillRow> {
+    let homes = homes.readings.iter().zip(&seen.meters).enumerate();
+    let row = |(index, (readings, meter)): (usize, (&Vec<u64>, &tre_client::replay::Summary))| {
+        let won = |event| {
+            let mut outcomes = meter.outcomes.iter();
+            outcomes.any(|row| row.event == event && row.outcome == BidOutcome::Accepted)
+        };
+        let answers = meter.answers.iter().filter(|answer| won(answer.event.clone()));
+        let credits = answers.filter_map(|answer| answer.bid);
+        let credits = credits.map(|bid| (bid.quantity_wh.get(), bid.price.get()));
+        let credits: Vec<_> = credits.collect();
+        let account = format!("a{index:03}");
+        let billed = seen.bills.iter().find(|(_, bill)| bill.account.as_str() == account);
+        BillRow {
+            home: account,
+            supplier: format!("supplier-{}", index % 2),
+            billed_minor: billed.map(|(_, bill)| bill.total_minor.get()),
+            recomputed_minor: recompute::bill(readings, &seen.prices, &credits),
+        }
+    };
+    homes.map(row).collect()
+}
+
+fn event(seen: &Seen) -> Value {
+    let (pseudo_bids, accepted, _) = &seen.event;
+    let answers = seen.meters.iter().flat_map(|meter| &meter.answers);
+    let count = |outcome| {
+        let all = seen.meters.iter().flat_map(|meter| &meter.outcomes);
+        all.filter(|row| row.outcome == outcome).count()
+    };
+    json!({
+        "bids": answers.filter(|answer| answer.bid.is_some()).count(),
+        "pseudo_bids": pseudo_bids,
+        "decision": accepted,
+        "outcomes": {
+            "accepted": count(BidOutcome::Accepted),
+            "rejected": count(BidOutcome::Rejected),
+            "no_bid": count(BidOutcome::NoBid),
+            "pending": count(BidOutcome::Pending),
+        },
+    })
+}
+
+#[expect(clippy::print_stdout, reason = "a command line")]
+fn print_meters(homes: &Homes, seen: &Seen) {
+    let count = |status: ReceiptStatus| -> u64 {
+        let counts = seen.meters.iter().filter_map(|meter| meter.receipts.get(&status));
+        counts.copied().fold(0, u64::saturating_add)
+    };
+    let attested = seen.meters.iter().map(|meter| meter.attestations).fold(0, u64::saturating_add);
+    println!(
+        "\n{} meters attested {attested} connections and sent readings: {} in time, {} late \
+        (billed, not in a sum), {} above capacity.",
+        homes.len(),
+        count(ReceiptStatus::Accepted),
+        count(ReceiptStatus::AcceptedLate),
+        count(ReceiptStatus::OverCapacity)
+    );
+}
+
+#[expect(clippy::print_stdout, reason = "a command line")]
+fn print_dno(homes: &Homes, seen: &Seen) {
+    println!("\nThe network operator saw, for each group and slot, one noisy sum:");
+    println!("  group  slot  members   true Wh  released Wh  lambda mWh");
+    for group in 0..GROUPS {
+        let members = members(homes, group);
+        for (slot, aggregate) in released(seen, group).filter(|(slot, _)| slot % 24 == 0) {
+            let released = aggregate.released_wh.map(|wh| wh.get().to_string());
+            let released = released.unwrap_or_else(|| "withheld".to_owned());
+            let (name, number) = (aggregate.group.as_str(), aggregate.members);
+            let (truth, lambda) = (recompute::sum(&members, slot), aggregate.lambda_milli_wh.get());
+            println!(
+                "  {name:<5}  {slot:>4}  {number:>7}  {truth:>8}  {released:>11}  {lambda:>10}"
+            );
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "a command line")]
+fn print_bills(bills: &[BillRow]) {
+    println!("\nEach supplier saw one total a customer, and no reading:");
+    println!("  home  supplier    billed p  recomputed p");
+    for row in bills.iter().take(6) {
+        let billed = row.billed_minor.map_or_else(|| "none".to_owned(), |minor| minor.to_string());
+        println!("  {}  {}  {billed:>8}  {:>12}", row.home, row.supplier, row.recomputed_minor);
+    }
+    println!("  ... all {} in result.json", bills.len());
+}

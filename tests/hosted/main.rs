@@ -1,0 +1,1 @@
+//! The real `tred` as a process on a software TPM.

@@ -1,0 +1,4 @@
+//! The real image in QEMU: it boots, proves itself, is enrolled, survives a power cut, and a
+//! changed one is found out.
+
+mod boot;
