@@ -43,6 +43,8 @@ lock() {
 # scratch: a new folder in the cache's file system that vanishes with the script.
 scratch() {
     mkdir -p "$cache"
+    # What a build left behind that was killed outright.
+    find "$cache" -maxdepth 1 -name 'building.*' -mmin +1440 -exec rm -rf {} +
     scratch_dir=$(mktemp -d "$cache/building.XXXXXXXX")
     clean_up_on_exit
 }

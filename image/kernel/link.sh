@@ -13,6 +13,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 [ -d "$1/out" ] || stop "'$1' is missing: build.sh makes it"
 [ -f "$2" ] || stop "'$2' is missing: it was to become /init"
 
+# What a link left behind that was killed outright.
+find "$1" -maxdepth 1 -name 'link.*' -mmin +60 -exec rm -rf {} +
 scratch_dir=$(mktemp -d "$1/link.XXXXXXXX")
 clean_up_on_exit
 cp -a "$1/out/." "$scratch_dir"

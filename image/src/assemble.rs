@@ -153,7 +153,10 @@ fn link(
     efi: &Path,
 ) -> Result<(), BuildError> {
     let path = efi.with_file_name(".tre.efi.inputs");
-    let stamp = |made: &[u8]| format!("{} {hash} {}", kernel.key().display(), sha256(made));
+    let script = Kernel::linker(checkout);
+    let script = sha256(&fs::read(&script).map_err(step("reading", &script))?);
+    let stamp =
+        |made: &[u8]| format!("{} {script} {hash} {}", kernel.key().display(), sha256(made));
     if let (Ok(made), Ok(found)) = (fs::read(efi), fs::read_to_string(&path))
         && found == stamp(&made)
     {

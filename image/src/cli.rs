@@ -1,7 +1,9 @@
 //! The command line: arguments in, one line of text a result out.
 
+use core::fmt;
 use core::time::Duration;
 use std::fs;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::thread;
 
@@ -130,6 +132,11 @@ struct Run {
 /// How often a running machine is looked at.
 const POLL: Duration = Duration::from_millis(200);
 
+/// One line of the result.
+fn say(line: fmt::Arguments<'_>) -> io::Result<()> {
+    writeln!(io::stdout(), "{line}")
+}
+
 impl Arguments {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self.command {
@@ -163,20 +170,23 @@ impl Build {
         let image = assemble::build(&checkout, &config)?;
         if let Some(path) = image.recorded {
             let name = &image.reference.platform.name;
-            println!("platform {name} had no definition: recorded one, {}", path.display());
+            say(format_args!(
+                "platform {name} had no definition: recorded one, {}",
+                path.display()
+            ))?;
         }
         for input in image.unlocked {
             let (name, expected, found) = (input.name, input.expected, input.found);
-            println!("not as locked: {name}: expected {expected}, found {found}");
+            say(format_args!("not as locked: {name}: expected {expected}, found {found}"))?;
         }
         for (path, length, hash) in [
             (image.efi, image.reference.efi.len, image.reference.efi.sha256),
             (image.disk, image.reference.image.len, image.reference.image.sha256),
         ] {
-            println!("{} {length} bytes sha256 {hash}", path.display());
+            say(format_args!("{} {length} bytes sha256 {hash}", path.display()))?;
         }
-        println!("{}", image.tred.display());
-        println!("{}", image.manifest.display());
+        say(format_args!("{}", image.tred.display()))?;
+        say(format_args!("{}", image.manifest.display()))?;
         Ok(())
     }
 }
@@ -192,7 +202,7 @@ impl Predict {
         };
         let expectations = reference::predicted(&efi, &definition)?;
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&expectations)?);
+            say(format_args!("{}", serde_json::to_string_pretty(&expectations)?))?;
             return Ok(());
         }
         let digests = match &self.deployment {
@@ -207,7 +217,10 @@ impl Predict {
             let pcr = pcr.number();
             let value = match (expectation, &digests) {
                 (Expectation::Deployment { .. }, Some(digests)) => {
-                    println!("{pcr:2} {} while secrets are unsealed", digests.at_unseal());
+                    say(format_args!(
+                        "{pcr:2} {} while secrets are unsealed",
+                        digests.at_unseal()
+                    ))?;
                     digests.serving().to_string()
                 }
                 (Expectation::Deployment { .. }, None) => "depends on the deployment".into(),
@@ -216,7 +229,7 @@ impl Predict {
                     value.to_string()
                 }
             };
-            println!("{pcr:2} {value} {}", expectation.reason());
+            say(format_args!("{pcr:2} {value} {}", expectation.reason()))?;
         }
         Ok(())
     }
@@ -225,7 +238,7 @@ impl Predict {
 impl Disk {
     fn run(self) -> anyhow::Result<()> {
         disk::create(&self.out, &self.deployment)?;
-        println!("{}", self.out.display());
+        say(format_args!("{}", self.out.display()))?;
         Ok(())
     }
 }
@@ -237,7 +250,7 @@ impl Record {
             Some(path) => platform::write(&definition, &path).map(|()| path)?,
             None => platform::keep(&definition)?,
         };
-        println!("{}", path.display());
+        say(format_args!("{}", path.display()))?;
         Ok(())
     }
 }
@@ -252,9 +265,9 @@ impl Run {
             hardware: self.machinery.hardware(),
         };
         let mut machine = Machine::start(&config)?;
-        println!("listening on {}", machine.address());
-        println!("console log {}", machine.console().display());
-        println!("TPM manufacturer's certificates {}", machine.ek_roots().display());
+        say(format_args!("listening on {}", machine.address()))?;
+        say(format_args!("console log {}", machine.console().display()))?;
+        say(format_args!("TPM manufacturer's certificates {}", machine.ek_roots().display()))?;
         while machine.is_running()? {
             thread::sleep(POLL);
         }

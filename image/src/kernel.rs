@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use crate::checkout::Checkout;
 use crate::tool::ToolError;
 
+/// The script that links, in this package.
+const LINK: &str = "kernel/link.sh";
+
 /// A compiled kernel in the cache, without an /init.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Kernel(PathBuf);
@@ -23,6 +26,11 @@ impl Kernel {
         self.0.file_name().unwrap_or_default()
     }
 
+    /// The script that links.
+    pub(crate) fn linker(checkout: &Checkout) -> PathBuf {
+        checkout.package(LINK)
+    }
+
     /// Writes the EFI file `output`: the kernel with the executable `init` as its /init.
     pub(crate) fn link(
         &self,
@@ -31,6 +39,6 @@ impl Kernel {
         output: &Path,
     ) -> Result<(), ToolError> {
         let arguments = [self.0.as_os_str(), init.as_os_str(), output.as_os_str()];
-        checkout.run("kernel/link.sh", &arguments).map(drop)
+        checkout.run(LINK, &arguments).map(drop)
     }
 }

@@ -1,9 +1,9 @@
 //! `tre-image`: builds the boot image, makes data disks, records platforms, runs the appliance.
 #![forbid(unsafe_code)]
-#![expect(clippy::print_stdout, reason = "a command line's results go to its output")]
 
 mod cli;
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -14,10 +14,17 @@ const FAILED: u8 = 1;
 fn main() -> ExitCode {
     match cli::Arguments::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads our output has read enough.
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Each of our errors already quotes its cause.
             eprintln!("tre-image: {error}");
             ExitCode::from(FAILED)
         }
     }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -9,4 +9,5 @@ pub mod appliance;
 pub mod domain;
 pub mod hosted;
 pub mod place;
+pub mod tools;
 pub mod trust;

@@ -1,7 +1,7 @@
 //! The quote: its signature first, then what the signed bytes say, then what they answer.
 
 use measured_boot::digest::Sha256Digest;
-use measured_boot::pcr::{PcrSelection, PcrValues, SelectionMismatch};
+use measured_boot::pcr::{PcrValues, SelectionMismatch};
 use measured_boot::tpm::{
     AikPublic, AttestError, EcdsaSignature, Name, PcrDigestMismatch, Quote, QuotedPcrs,
     SignatureError,
@@ -218,14 +218,8 @@ pub(crate) fn check_binding(
     Err(BindingError::QualifyingData { expected, found })
 }
 
-/// The quote covers every PCR.
-pub(crate) fn check_selection(quote: &Quote) -> Result<(), PcrError> {
-    let expected = PcrSelection::ALL;
-    expected.check_equal(quote.selection).map_err(|cause| PcrError::Selection { cause })
-}
-
-/// The PCR values are those quoted.
-pub(crate) fn check_pcr_digest(quote: &Quote, claimed: PcrValues) -> Result<QuotedPcrs, PcrError> {
+/// The quote covers every PCR, and the values are those quoted.
+pub(crate) fn check_pcrs(quote: &Quote, claimed: PcrValues) -> Result<QuotedPcrs, PcrError> {
     quote.bind_pcrs(claimed).map_err(|mismatch| match mismatch {
         PcrDigestMismatch::Selection(cause) => PcrError::Selection { cause },
         PcrDigestMismatch::Digest { expected, found } => PcrError::Digest { expected, found },

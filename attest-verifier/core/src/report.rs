@@ -15,6 +15,7 @@ use tre_wire::units::UnixMillis;
 
 use crate::channel::{self, Session};
 use crate::check::{Check, Mismatch, Sides};
+use crate::quote::PcrError;
 use crate::reference::Reference;
 use crate::{claim, key, measured, quote};
 
@@ -90,12 +91,20 @@ impl Rows {
         sides: impl FnOnce(&T) -> Sides,
     ) -> Option<T> {
         let ok = outcome.is_ok();
-        let Sides { expected, found } = match &outcome {
+        let sides = match &outcome {
             Ok(passed) => sides(passed),
             Err(error) => error.sides(),
         };
-        self.0.push(CheckReport { check, expected, found, ok });
+        self.push(check, sides, ok);
         outcome.ok()
+    }
+
+    fn failed(&mut self, check: Check, error: &impl Mismatch) {
+        self.push(check, error.sides(), false);
+    }
+
+    fn push(&mut self, check: Check, Sides { expected, found }: Sides, ok: bool) {
+        self.0.push(CheckReport { check, expected, found, ok });
     }
 
     /// Adds a row whose sides are the same once it has passed.
@@ -110,8 +119,7 @@ impl Rows {
 
     /// Adds a row for a check that could not be made, which is not a check that passed.
     fn unmade(&mut self, check: Check, why: &str) {
-        let (expected, found) = (String::from("-"), String::from(why));
-        self.0.push(CheckReport { check, expected, found, ok: false });
+        self.push(check, Sides::new("-", why), false);
     }
 
     fn claims(&mut self, evidence: &Evidence, state: StartState, tre_id: &str) {
@@ -153,14 +161,21 @@ impl Rows {
         let bound = quote::check_binding(evidence, quote, session);
         let answer = measured_boot::digest::Sha256Digest(quote.extra_data);
         self.same(Check::QualifyingData, bound, answer);
-        self.same(Check::PcrSelection, quote::check_selection(quote), PcrSelection::ALL);
-        match claim::pcr_values(evidence) {
-            Ok(claimed) => {
-                let digest = quote::check_pcr_digest(quote, claimed);
-                self.same(Check::PcrDigest, digest, quote.pcr_digest);
+        let Ok(claimed) = claim::pcr_values(evidence) else {
+            for check in [Check::PcrSelection, Check::PcrDigest] {
+                self.unmade(check, "not checked: not one value for each PCR");
             }
-            Err(error) => {
-                self.row(Check::PcrDigest, Err::<(), _>(error), |()| Sides::new("", ""));
+            return;
+        };
+        match quote::check_pcrs(quote, claimed) {
+            Err(error @ PcrError::Selection { .. }) => {
+                self.failed(Check::PcrSelection, &error);
+                self.unmade(Check::PcrDigest, "not checked: other PCRs were quoted");
+            }
+            outcome @ (Ok(_) | Err(PcrError::Digest { .. })) => {
+                let selection = Sides::new(PcrSelection::ALL, quote.selection);
+                self.push(Check::PcrSelection, selection, true);
+                self.same(Check::PcrDigest, outcome, quote.pcr_digest);
             }
         }
     }
@@ -186,7 +201,7 @@ impl Rows {
         match report {
             Ok(report) => self.pcrs(&report),
             Err(error) => {
-                self.row(Check::EventLogReplay, Err::<(), _>(error), |()| Sides::new("", ""));
+                self.failed(Check::EventLogReplay, &error);
                 self.pcrs_unmade(false, "not checked: nothing was measured");
             }
         }

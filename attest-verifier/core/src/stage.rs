@@ -281,8 +281,7 @@ impl<'a, M> Admitted<'a, M> {
     ///
     /// [`PcrError`].
     pub fn check_pcrs(self) -> Result<Quoted<'a, M>, PcrError> {
-        quote::check_selection(&self.0.quote)?;
-        let pcrs = quote::check_pcr_digest(&self.0.quote, self.0.keyed.case.pcrs)?;
+        let pcrs = quote::check_pcrs(&self.0.quote, self.0.keyed.case.pcrs)?;
         Ok(Quoted { stated: self.0, pcrs })
     }
 }

@@ -21,7 +21,7 @@ pub struct Scale {
 /// Most tries for one sample. One fails with probability below 0.7: 0.7^300 < 2^-154.
 const MOST_TRIES: u32 = 300;
 
-/// Most rounds of one coin of probability exp(-a/b). All are taken with probability 1 / 40! < 2^-159.
+/// Most rounds of one coin of probability exp(-a/b). All happen with probability 1 / 40! < 2^-159.
 const MOST_ROUNDS: u64 = 40;
 
 /// Most whole lambdas of one sample. One more has probability exp(-128) < 2^-184.

@@ -9,7 +9,7 @@ use crate::check::{Check, Mismatch as _};
 use crate::report::{self, CheckReport};
 use crate::verdict;
 use measured_boot::digest::Sha256Digest;
-use measured_boot::pcr::PcrIndex;
+use measured_boot::pcr::{PcrIndex, PcrSelection};
 use rcgen::{CertificateParams, KeyPair};
 use tre_wire::attestation::Evidence;
 use tre_wire::message::StartState;
@@ -139,6 +139,16 @@ fn report_and_verdict_name_the_same_first_failure() {
         let verdict = verdict::attest(&evidence, scene.session(), &identity, &reference, now);
         assert_eq!(first, verdict.err().map(|refusal| refusal.check()));
     }
+}
+
+#[test]
+fn a_quote_over_other_pcrs_is_shown_as_such() {
+    let mut scene = Scene::honest();
+    scene.selection = PcrSelection::of([PcrIndex::P4]);
+    let checks = examined(&scene, &scene.play());
+    assert_eq!(failed(&checks), [Check::PcrSelection, Check::PcrDigest]);
+    let selection = checks.iter().find(|check| check.check == Check::PcrSelection).unwrap();
+    assert_eq!(selection.found, "sha256:4");
 }
 
 #[test]
