@@ -1,3 +1,5 @@
+//! What a log, quoted values and a manifest together are accepted or refused for.
+
 use alloc::{format, vec::Vec};
 
 use proptest::prelude::*;

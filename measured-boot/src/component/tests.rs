@@ -1,3 +1,5 @@
+//! Splitting an EFI file into what an auditor can name.
+
 use alloc::vec;
 use core::convert::Infallible;
 

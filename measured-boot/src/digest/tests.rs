@@ -1,3 +1,5 @@
+//! Digests as text and as chains.
+
 use alloc::format;
 
 use proptest::prelude::*;

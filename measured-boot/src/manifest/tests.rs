@@ -1,3 +1,5 @@
+//! What a manifest may say, and what it may not.
+
 use alloc::{format, string::ToString as _, vec};
 
 use serde_json::{Value, json};

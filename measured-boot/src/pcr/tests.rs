@@ -1,3 +1,5 @@
+//! PCR numbers, values and selections.
+
 use alloc::{format, vec::Vec};
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Authenticode hashes, and files that are no EFI files.
+
 use alloc::{vec, vec::Vec};
 
 use proptest::prelude::*;

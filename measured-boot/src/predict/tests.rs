@@ -1,3 +1,5 @@
+//! Predicted values beside those of a real boot.
+
 use alloc::vec::Vec;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The bounded reader at every edge.
+
 use alloc::vec::Vec;
 
 use proptest::prelude::*;

@@ -14,7 +14,7 @@ use tre_wire::role::Identity;
 use tre_wire::units::UnixMillis;
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
-/// id-kp-documentSigning, 1.3.6.1.5.5.7.3.36, without tag and length. `[RFC 9336]`
+/// id-kp-documentSigning, 1.3.6.1.5.5.7.3.36, without tag and length. `[RFC9336]`
 const DOCUMENT_SIGNING: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x24];
 
 /// The key with which one TRE signs documents.

@@ -3,6 +3,14 @@
 //! Outside the trust boundary. Each peer is a type over a [`link::Link`], which verifies the TRE
 //! before a byte is said, on every connection anew. There is no clock and no random source here:
 //! both are handed in.
+//!
+//! # Sources
+//!
+//! | key | document |
+//! |---|---|
+//! | `TRE14` | Paverd, Martin, Brown: Privacy-Enhanced Bi-Directional Communication in the Smart Grid |
+//! | `RFC9110` | HTTP Semantics |
+//! | `RFC9336` | X.509 Certificate General-Purpose Extended Key Usage for Document Signing |
 
 #![forbid(unsafe_code)]
 

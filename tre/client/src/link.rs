@@ -202,7 +202,7 @@ fn encoded(path: &str, message: &impl Serialize) -> Result<Vec<u8>, LinkError> {
 }
 
 /// Whether the connection ended before the TRE could do anything, or doing it twice is doing it
-/// once. `[RFC 9110]` 9.2.2: GET and PUT are idempotent.
+/// once. `[RFC9110]`: GET and PUT are idempotent.
 fn may_ask_again(error: &RequestError, method: &Method) -> bool {
     let RequestError::Closed { source, .. } = error else { return false };
     source.is_closed() || source.is_canceled() || *method != Method::POST

@@ -16,6 +16,8 @@
 //! | `TPM2-P2`, `TPM2-P3` | TCG TPM 2.0 Library, parts 2 (Structures) and 3 (Commands) |
 //! | `EKP` | TCG EK Credential Profile for TPM Family 2.0 |
 
+#![forbid(unsafe_code)]
+
 mod endorsement;
 mod error;
 mod esapi;

@@ -1,3 +1,5 @@
+//! Framing of a credential.
+
 use alloc::{vec, vec::Vec};
 
 use crate::{

@@ -1,3 +1,5 @@
+//! Public areas, field by field.
+
 use alloc::{vec, vec::Vec};
 
 use crate::{

@@ -1,3 +1,5 @@
+//! Quotes, field by field.
+
 use alloc::vec::Vec;
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Signatures, field by field.
+
 use alloc::vec::Vec;
 
 use crate::{

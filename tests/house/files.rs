@@ -1,0 +1,75 @@
+//! What every source file keeps to.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tre_tests::place;
+
+/// Longest source file, in lines: one idea each.
+const LINES: usize = 400;
+
+/// Rust files that git knows or would take in.
+fn sources() -> Vec<PathBuf> {
+    let output = Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard", "*.rs"])
+        .current_dir(place::root())
+        .output()
+        .expect("git ls-files");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let files: Vec<PathBuf> = text.lines().map(PathBuf::from).collect();
+    let there: Vec<PathBuf> =
+        files.into_iter().filter(|file| place::root().join(file).is_file()).collect();
+    assert!(there.len() > 100, "expected the whole workspace, found {} files", there.len());
+    there
+}
+
+fn read(file: &Path) -> String {
+    fs::read_to_string(place::root().join(file)).expect("a readable file")
+}
+
+#[test]
+fn no_source_file_is_longer_than_its_bound() {
+    for file in sources() {
+        let found = read(&file).lines().count();
+        assert!(
+            found <= LINES,
+            "{}: expected at most {LINES} lines, found {found}",
+            file.display()
+        );
+    }
+}
+
+#[test]
+fn every_source_file_says_first_what_it_is() {
+    for file in sources() {
+        let text = read(&file);
+        assert!(text.starts_with("//!"), "{}: expected a module comment first", file.display());
+    }
+}
+
+#[test]
+fn every_crate_forbids_unsafe_code() {
+    for file in sources() {
+        let root = file.ends_with("src/lib.rs") || file.ends_with("src/main.rs");
+        let beside = file.with_file_name("lib.rs");
+        let own = !file.ends_with("src/main.rs") || !place::root().join(beside).is_file();
+        if root && own {
+            let forbids = read(&file).contains("#![forbid(unsafe_code)]");
+            assert!(forbids, "{}: expected #![forbid(unsafe_code)]", file.display());
+        }
+    }
+}
+
+#[test]
+fn the_pure_crates_have_no_standard_library() {
+    for crate_root in [
+        "measured-boot/src/lib.rs",
+        "tre/wire/src/lib.rs",
+        "tre/grid/src/lib.rs",
+        "attest-verifier/core/src/lib.rs",
+    ] {
+        let text = read(Path::new(crate_root));
+        assert!(text.contains("#![no_std]"), "{crate_root}: expected #![no_std]");
+    }
+}
