@@ -4,6 +4,29 @@
 //! that connection, a fresh quote over exactly the reference measurements. [`examine`] tells
 //! people check by check what a box shows. Time is the caller's; the nonce is made, kept and
 //! consumed here.
+//!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use attest_verifier::core::wire::message::Health;
+//! use attest_verifier::core::wire::units::UnixMillis;
+//! use attest_verifier::{AttestedConnection, ClientIdentity, Trust};
+//!
+//! # async fn example(now: UnixMillis) -> Result<(), Box<dyn core::error::Error>> {
+//! // What the TRE must be: the deployment file and the reference manifest, as they lie.
+//! let trust = Trust::load(Path::new("deployment.json"), Path::new("manifest.json"))?;
+//! // Who we are. It is shown to nobody but the TRE that has proven itself.
+//! let meter = ClientIdentity::load(Path::new("meter-1.pem"))?;
+//! let tre_id = "tre-1".parse()?;
+//!
+//! // Whoever else answers at this address gets a nonce and nothing more.
+//! let mut tre =
+//!     AttestedConnection::connect("127.0.0.1:8443", &tre_id, &trust, Some(&meter), now).await?;
+//! let health: Health = tre.get("/v1/health").await?;
+//! assert_eq!(health.tre_id, tre.attested().identity().id.as_str());
+//! # Ok(())
+//! # }
+//! ```
 
 #![forbid(unsafe_code)]
 

@@ -3,7 +3,6 @@
 //! Exit code 0: accepted. 1: refused, or no evidence. 2: the command or a file given is wrong.
 
 #![forbid(unsafe_code)]
-#![expect(clippy::print_stdout, reason = "a command line answers on its standard output")]
 
 mod cli;
 
@@ -90,6 +89,11 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Answers on the standard output; whoever reads it may have gone.
+fn answer(what: &str) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{what}").context("standard output")
 }
 
 /// Says on the standard error what went wrong; with nowhere to say it, the exit code must do.

@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 use std::fs;
-use std::io::BufReader;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -96,7 +96,11 @@ impl HostedMachine {
             .spawn()
             .context("starting tred")?;
         let output = process.stdout.take().context("tred's output")?;
-        match listening(BufReader::new(output)) {
+        let mut lines = BufReader::new(output).lines();
+        let listening = listening(&mut lines);
+        // What it says later is read and dropped, so that its console never fills.
+        std::thread::spawn(move || lines.for_each(drop));
+        match listening {
             Ok(address) => Ok(Hosted { process, _tpm: swtpm, address }),
             Err(error) => {
                 process.kill()?;
@@ -107,10 +111,10 @@ impl HostedMachine {
     }
 }
 
-/// Reads until the line that says where it listens; the rest is read by nobody.
-fn listening(output: impl std::io::BufRead) -> Result<SocketAddr> {
+/// Reads until the line that says where it listens.
+fn listening(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> Result<SocketAddr> {
     let mut said = Vec::new();
-    for line in output.lines() {
+    for line in lines {
         let line = line?;
         if let Some(address) = line.strip_prefix("tred: listening on ") {
             return Ok(address.parse()?);

@@ -7,7 +7,15 @@
 //!
 //! Three ways lead through them, told apart by a type parameter: [`Live`] evidence ends as
 //! [`Attested`], a box that is not enrolled as [`AppraisedUnenrolled`], evidence from files as
-//! [`Appraised`]. Nothing turns one of these into another.
+//! [`Appraised`]. Nothing turns one of these into another, and no stage can be left out:
+//!
+//! ```compile_fail,E0599
+//! use attest_verifier_core::stage::{Keyed, Live};
+//!
+//! fn read_before_the_signature_is_checked(keyed: Keyed<'_, Live<'_>>) {
+//!     let _stated = keyed.read();
+//! }
+//! ```
 
 use measured_boot::digest::Sha256Digest;
 use measured_boot::pcr::PcrValues;

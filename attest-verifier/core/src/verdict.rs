@@ -33,7 +33,24 @@ pub struct Facts {
 
 /// Proof that the other end of a connection is the TRE asked for, running exactly the reference.
 ///
-/// For this connection and this moment. Only the stages of [`crate::stage`] make one.
+/// For this connection and this moment. Only the stages of [`crate::stage`] make one; evidence
+/// from a file, or of a box that nobody certified, never becomes one:
+///
+/// ```compile_fail,E0277
+/// use attest_verifier_core::verdict::{Appraised, Attested};
+///
+/// fn from_a_file(appraised: Appraised) -> Attested {
+///     appraised.into()
+/// }
+/// ```
+///
+/// ```compile_fail,E0277
+/// use attest_verifier_core::verdict::{AppraisedUnenrolled, Attested};
+///
+/// fn uncertified(appraised: AppraisedUnenrolled) -> Attested {
+///     appraised.into()
+/// }
+/// ```
 #[derive(Debug, Eq, PartialEq)]
 pub struct Attested {
     identity: Identity,

@@ -37,7 +37,11 @@ pub(crate) fn show(outcome: &Outcome<'_>) -> String {
     let (tre_id, address) = (outcome.tre_id, outcome.address);
     let verdict = match &examination.verdict {
         Ok(_) => format!("\nACCEPTED: {address} is {tre_id} and runs the reference image"),
-        Err(refusal) => format!("\nREFUSED: {address}: {refusal}"),
+        Err(refusal) => {
+            let all = examination.checks.len();
+            let failed = examination.checks.iter().filter(|check| !check.ok).count();
+            format!("\nREFUSED: {address}: {failed} of {all} checks failed, first {refusal}")
+        }
     };
     line(&mut shown, &verdict);
     shown.trim_end().to_owned()

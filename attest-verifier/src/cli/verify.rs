@@ -8,7 +8,7 @@ use attest_verifier::core::wire::units::UnixMillis;
 use attest_verifier::{Examination, ImageFinding, Trust, compare_image, examine, export};
 
 use super::{json, table};
-use crate::{Ending, Verify, complain};
+use crate::{Ending, Verify, answer, complain};
 
 /// What is to be verified, against what.
 pub(crate) struct Job {
@@ -60,7 +60,7 @@ impl Job {
             image: image.as_ref().and_then(|finding| finding.as_ref().ok()),
         };
         let shown = if self.json { json::show(&outcome)? } else { table::show(&outcome) };
-        println!("{shown}");
+        answer(&shown)?;
         let exported = self.out.as_deref().map_or(Ok(()), |folder| {
             export(folder, &examination.evidence, &examination.expected_answer)
         });

@@ -80,7 +80,7 @@ async fn a_proven_tre_is_spoken_to_over_the_proven_connection() {
         connection.get::<Done>("/v1/policy").await.unwrap();
     }
     let policy = "GET /v1/policy HTTP/1.1";
-    let noted = server.noted().await;
+    let noted = server.noted(4).await;
     assert_eq!(lines(&noted), [(0, ATTEST), (0, policy), (0, policy)]);
 }
 
@@ -92,7 +92,7 @@ async fn an_identity_is_shown_on_a_second_connection_only() {
     let identity = ClientIdentity::from_pem(meter_pem(&scene).0.as_bytes()).unwrap();
     let mut connection = connect(&server, &trust(&scene), Some(&identity)).await.unwrap();
     connection.post::<Done, Done>("/v1/readings", &Done {}).await.unwrap();
-    let noted = server.noted().await;
+    let noted = server.noted(5).await;
     let shapes: Vec<Noted> = noted
         .into_iter()
         .map(|one| match one {
@@ -130,7 +130,7 @@ async fn no_nonce_is_used_twice() {
         let connection = connect(&server, &trust(&scene), Some(&identity)).await.unwrap();
         connection.attest_again(&trust(&scene), Scene::now()).await.unwrap();
     }
-    let noted = server.noted().await;
+    let noted = server.noted(20).await;
     let mut nonces: Vec<Vec<u8>> = noted
         .into_iter()
         .filter_map(|one| match one {
@@ -152,7 +152,7 @@ async fn no_connection_is_resumed() {
     for _ in 0..3 {
         connect(&server, &trust(&scene), None).await.unwrap();
     }
-    let noted = server.noted().await;
+    let noted = server.noted(6).await;
     let handshakes: Vec<_> =
         noted.into_iter().filter(|one| matches!(one, Noted::Handshake { .. })).collect();
     assert_eq!(handshakes, [handshake(0, false), handshake(1, false), handshake(2, false)]);
@@ -168,7 +168,7 @@ async fn a_tampered_box_is_sent_a_nonce_and_nothing_else() {
     let identity = ClientIdentity::from_pem(meter_pem(&scene).0.as_bytes()).unwrap();
     let refusal = refused(connect(&server, &trust(&scene), Some(&identity)).await);
     assert_eq!(refusal.check(), Check::Pcr(PcrIndex::P4));
-    let noted = server.noted().await;
+    let noted = server.noted(2).await;
     assert_eq!((lines(&noted), certificates(&noted)), (vec![(0, ATTEST)], vec![(0, false)]));
 }
 
@@ -195,7 +195,7 @@ async fn an_identity_is_not_shown_to_another_key_of_the_same_tre() {
     let ElsewhereError::Key { expected, found } = source else { panic!("{source}") };
     assert_eq!(expected, spki_hash(&scene.tls));
     assert_ne!(expected, found);
-    let noted = server.noted().await;
+    let noted = server.noted(3).await;
     assert_eq!(certificates(&noted), [(0, false), (1, false)]);
     assert_eq!(lines(&noted), [(0, ATTEST)]);
 }
@@ -218,7 +218,7 @@ async fn an_identity_is_not_shown_to_a_throw_away_certificate() {
     };
     let cause = ChainError::SelfIssued;
     assert_eq!(source, ElsewhereError::Channel(ChannelError::Chain { cause }));
-    assert_eq!(certificates(&server.noted().await), [(0, false), (1, false)]);
+    assert_eq!(certificates(&server.noted(3).await), [(0, false), (1, false)]);
 }
 
 /// A relay that even holds the TRE's TLS key: the quote is for its own connection to the TRE.
@@ -249,7 +249,7 @@ async fn evidence_relayed_from_a_genuine_tre_is_refused() {
         "{refusal:?}"
     );
     carrier.await.unwrap();
-    assert_eq!(lines(&relay.noted().await), [(0, ATTEST)]);
+    assert_eq!(lines(&relay.noted(2).await), [(0, ATTEST)]);
 }
 
 /// Evidence once given on another connection, with its nonce and all.
@@ -266,7 +266,7 @@ async fn evidence_of_another_connection_is_refused() {
     connect(&server, &trust(&scene), None).await.unwrap();
     let refusal = refused(connect(&server, &trust(&scene), None).await);
     assert_eq!(refusal.check(), Check::QualifyingData);
-    assert_eq!(lines(&server.noted().await), [(0, ATTEST), (1, ATTEST)]);
+    assert_eq!(lines(&server.noted(4).await), [(0, ATTEST), (1, ATTEST)]);
 }
 
 /// On the second connection the box binds somebody else's client key.
@@ -284,7 +284,7 @@ async fn evidence_for_another_client_is_refused() {
         let identity = ClientIdentity::from_pem(meter_pem(&scene).0.as_bytes()).unwrap();
         let refusal = refused(connect(&server, &trust(&scene), Some(&identity)).await);
         assert_eq!(refusal.check(), Check::QualifyingData);
-        assert_eq!(lines(&server.noted().await), [(0, ATTEST), (1, ATTEST)]);
+        assert_eq!(lines(&server.noted(4).await), [(0, ATTEST), (1, ATTEST)]);
     }
 }
 

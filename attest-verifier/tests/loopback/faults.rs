@@ -115,18 +115,28 @@ async fn a_server_that_speaks_no_tls_is_refused() {
     server.await.unwrap();
 }
 
-/// Evidence has no field that this verifier does not know: it is a signed object.
-#[tokio::test]
-async fn evidence_with_an_unknown_field_is_refused() {
+/// What reading evidence with this text behind its first bracket fails for.
+async fn evidence_with(more: &'static str) -> String {
     let scene = Arc::new(Scene::honest());
     let played = Arc::clone(&scene);
     let reply: Reply = Box::new(move |visit| {
         let evidence = String::from_utf8(json::encode(&played.answer(&visit.seen)).unwrap());
-        Act::Answer(ok(evidence.unwrap().replacen('{', "{\"verdict\":\"accepted\",", 1).as_bytes()))
+        Act::Answer(ok(evidence.unwrap().replacen('{', more, 1).as_bytes()))
     });
     let server = Server::start(scene, reply).await;
     let mut connection = AnyKeyConnection::open(&server.address, None).await.unwrap();
-    let error = connection.challenge().await.unwrap_err();
-    let AttestError::Request(RequestError::Body { source, .. }) = &error else { panic!("{error}") };
-    assert!(source.to_string().contains("unknown field `verdict`"), "{source}");
+    match connection.challenge().await {
+        Err(AttestError::Request(RequestError::Body { source, .. })) => source.to_string(),
+        Err(error) => panic!("{error}"),
+        Ok(answer) => panic!("{answer:?}"),
+    }
+}
+
+/// Evidence has no field that this verifier does not know, and none twice: it is signed.
+#[tokio::test]
+async fn evidence_with_an_unknown_or_repeated_field_is_refused() {
+    let text = evidence_with("{\"verdict\":\"accepted\",").await;
+    assert!(text.contains("unknown field `verdict`"), "{text}");
+    let text = evidence_with("{\"state\":\"serving\",").await;
+    assert!(text.contains("duplicate field `state`"), "{text}");
 }

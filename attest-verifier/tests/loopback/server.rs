@@ -104,13 +104,18 @@ impl Server {
         Self { address, noted, _task: AbortOnDrop(task) }
     }
 
-    /// Everything noted so far.
-    pub(crate) async fn noted(&mut self) -> Vec<Noted> {
-        // The other end may have gone before this one has read: give it a moment.
-        tokio::time::sleep(core::time::Duration::from_millis(100)).await;
+    /// Everything noted, once that is at least `least` entries; a few seconds are given for it.
+    pub(crate) async fn noted(&mut self, least: usize) -> Vec<Noted> {
         let mut all = Vec::new();
-        while let Ok(one) = self.noted.try_recv() {
-            all.push(one);
+        for _ in 0..100 {
+            // Also when there is enough: whatever must not come would come now.
+            tokio::time::sleep(core::time::Duration::from_millis(50)).await;
+            while let Ok(one) = self.noted.try_recv() {
+                all.push(one);
+            }
+            if all.len() >= least {
+                break;
+            }
         }
         all
     }

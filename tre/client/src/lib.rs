@@ -8,7 +8,7 @@
 //!
 //! | key | document |
 //! |---|---|
-//! | `TRE14` | Paverd, Martin, Brown: Privacy-Enhanced Bi-Directional Communication in the Smart Grid |
+//! | `TRE14` | Privacy-Enhanced Bi-Directional Communication in the Smart Grid |
 //! | `RFC9110` | HTTP Semantics |
 //! | `RFC9336` | X.509 Certificate General-Purpose Extended Key Usage for Document Signing |
 

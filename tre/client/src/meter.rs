@@ -46,7 +46,10 @@ pub enum MeterError {
     #[error("{0}; keep the readings, and tell the regulator")]
     Receipt(#[source] ReceiptError),
     /// More readings than fit into one batch.
-    #[error("expected at most {most} readings in one batch, found {found}", most = bounds::READINGS)]
+    #[error(
+        "expected at most {most} readings in one batch, found {found}",
+        most = bounds::READINGS
+    )]
     Batch {
         /// Readings given.
         found: usize,

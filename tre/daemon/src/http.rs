@@ -88,8 +88,8 @@ impl Call {
     /// # Errors
     ///
     /// [`ProblemType::Malformed`] with the field and position.
-    pub(crate) fn message<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        json::decode(&self.body)
+    pub(crate) fn message<T: DeserializeOwned + Serialize>(&self) -> Result<T, Problem> {
+        json::decode_request(&self.body)
             .map_err(|error| Problem::new(ProblemType::Malformed, error.detail()))
     }
 

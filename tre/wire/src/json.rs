@@ -24,6 +24,10 @@ pub enum JsonError {
         /// Most levels allowed.
         most: usize,
     },
+    /// Read, but not said as the message says it: a field left out or by position, a word as an
+    /// object. A request has one reading because it has one writing.
+    #[error("expected every field by its name, `null` where there is nothing")]
+    NotLiteral,
     /// Not JSON, or not this message: unknown, missing or repeated field, value out of range.
     #[error("{0}")]
     Malformed(#[source] serde_json::Error),
@@ -36,6 +40,19 @@ pub enum JsonError {
 /// [`JsonError`]; the text of [`JsonError::Malformed`] names the field and the position.
 pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, JsonError> {
     decode_at_most(body, bounds::BODY_BYTES)
+}
+
+/// Decodes one request: like [`decode`], and the body must say what the message says, field by
+/// field, white space and order apart.
+///
+/// # Errors
+///
+/// [`JsonError`]; [`JsonError::NotLiteral`] for what serde would fill in by itself.
+pub fn decode_request<T: DeserializeOwned + Serialize>(body: &[u8]) -> Result<T, JsonError> {
+    let message: T = decode(body)?;
+    let said: serde_json::Value = serde_json::from_slice(body).map_err(JsonError::Malformed)?;
+    let meant = serde_json::to_value(&message).map_err(JsonError::Malformed)?;
+    if said == meant { Ok(message) } else { Err(JsonError::NotLiteral) }
 }
 
 /// Decodes one file or message of at most `most` bytes.

@@ -47,10 +47,9 @@ fn no_bit_of_the_signature_can_change() {
 
 #[test]
 fn no_bit_of_the_attestation_key_can_change() {
-    flips(
-        &Scene::honest(),
-        |evidence| &mut evidence.attestation_key,
-        |refusal| // What the profile leaves open is still in the key's Name, which the quote carries.
-            matches!(refusal, Refusal::Key(_) | Refusal::Statement(StatementError::Signer { .. })),
-    );
+    // What the profile leaves open is still in the key's Name, which the quote carries.
+    let refused = |refusal: &Refusal| {
+        matches!(refusal, Refusal::Key(_) | Refusal::Statement(StatementError::Signer { .. }))
+    };
+    flips(&Scene::honest(), |evidence| &mut evidence.attestation_key, refused);
 }

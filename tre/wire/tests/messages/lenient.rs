@@ -1,11 +1,13 @@
 //! Where one message can be written in more than one way, beyond white space and order.
 //!
-//! None of these changes what is read. A stricter decoder shortens this file.
+//! None of these changes what is read, and a request may use none of them.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tre_wire::json;
+use tre_wire::json::{self, JsonError};
 use tre_wire::message::dsm::Direction;
-use tre_wire::message::meter::Readings;
+use tre_wire::message::meter::{BidRequest, Readings};
 
 use crate::golden::all;
 
@@ -41,10 +43,25 @@ fn an_object_written_as_an_array_reads_by_position() {
     let by_place = br#"[[[1,2,3,4]]]"#;
     let read = |body: &[u8]| json::decode::<Readings>(body).expect("readings");
     assert_eq!(read(by_place), read(by_name));
+    assert!(json::decode_request::<Readings>(by_name).is_ok());
+    refused::<Readings>(by_place);
 }
 
 #[test]
 fn a_word_written_as_an_object_of_nothing_reads_as_the_word() {
     let read = json::decode::<Direction>(br#"{"reduce":null}"#);
     assert_eq!(read.expect("a direction"), Direction::Reduce);
+    refused::<Direction>(br#"{"reduce":null}"#);
+}
+
+#[test]
+fn a_request_that_leaves_a_field_out_is_refused() {
+    let with = br#"{"event":"e1","bid":null}"#;
+    assert!(json::decode_request::<BidRequest>(with).is_ok());
+    refused::<BidRequest>(br#"{"event":"e1"}"#);
+}
+
+fn refused<T: DeserializeOwned + Serialize + core::fmt::Debug>(body: &[u8]) {
+    let refused = json::decode_request::<T>(body);
+    assert!(matches!(refused, Err(JsonError::NotLiteral)), "{refused:?}");
 }
