@@ -2,16 +2,10 @@
 //!
 //! Makes a trust domain, boots the image, enrols and verifies it, then meters, network operator,
 //! suppliers and demand side manager use it for a day of readings. At the end what each party saw
-//! stands beside the truth, which [`recompute`] works out by itself.
+//! stands beside the truth, which `recompute.rs` works out by itself.
 
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "a command line")]
-
-mod flows;
-mod homes;
-mod recompute;
-mod report;
-mod stage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,7 +13,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 
-use homes::Homes;
+use tre_tests::demo::homes::{self, Homes};
+use tre_tests::demo::{flows, report, stage};
 
 /// Boots the appliance, proves it, and runs real households through all three flows.
 #[derive(Debug, Parser)]
@@ -59,7 +54,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
     println!("{homes}");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let stage = stage::set(&homes).await?;
+        let stage = stage::set(&homes, stage::boot()?).await?;
         let seen = flows::run(&stage, &homes).await?;
         stage.strike()?;
         report::write(&arguments.out, &stage.shown, &homes, &seen)

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod appliance;
+pub mod demo;
 pub mod domain;
 pub mod hosted;
 pub mod place;

@@ -4,7 +4,8 @@
 
 /// What one home owes: readings (Wh) times prices (millionths of the currency per kWh), less its
 /// credits (Wh, price), in minor units of 10^7 billionths, half to even.
-pub(crate) fn bill(readings: &[u64], prices: &[i64], credits: &[(u64, i64)]) -> i64 {
+#[must_use]
+pub fn bill(readings: &[u64], prices: &[i64], credits: &[(u64, i64)]) -> i64 {
     let mut nano: i128 = 0;
     for (reading, price) in readings.iter().zip(prices) {
         nano += i128::from(*reading) * i128::from(*price);
@@ -24,7 +25,8 @@ fn half_to_even(nano: i128, unit: i128) -> i128 {
 }
 
 /// The sum of one slot over some homes. Unit: Wh.
-pub(crate) fn sum(homes: &[&[u64]], slot: usize) -> u64 {
+#[must_use]
+pub fn sum(homes: &[&[u64]], slot: usize) -> u64 {
     homes.iter().filter_map(|home| home.get(slot)).sum()
 }
 

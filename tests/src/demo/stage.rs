@@ -1,45 +1,48 @@
 //! The stage: a trust domain, a booted, enrolled and verified appliance, and everybody's papers.
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
+use crate::appliance::Appliance;
+use crate::domain::{TestDomain, now};
+use crate::hosted::Hosted;
+use crate::place;
+use crate::trust::Reference;
 use anyhow::{Context as _, Result, ensure};
 use attest_verifier::{Examination, Trust, examine};
 use image::machine::Machine;
-use std::sync::Mutex;
 use tre_client::ClientIdentity;
 use tre_client::clock::Clock;
 use tre_client::link::{Link, Target};
 use tre_client::own::Own;
-use tre_tests::appliance::Appliance;
-use tre_tests::domain::{TestDomain, now};
-use tre_tests::place;
-use tre_tests::trust::Reference;
 use tre_wire::id::PeerId;
 use tre_wire::policy::Policy;
 use tre_wire::role::Role;
 use tre_wire::units::UnixMillis;
 
-use crate::homes::Homes;
+use crate::demo::homes::Homes;
 
 /// The stage, with the box running on it.
 #[derive(Debug)]
-pub(crate) struct Stage {
+pub struct Stage {
     domain: TestDomain,
-    machine: Mutex<Option<Machine>>,
+    running: Mutex<Option<Running>>,
     trust: Trust,
     tre_id: PeerId,
     address: String,
     /// What was proven before anybody sent a byte.
-    pub(crate) shown: Shown,
+    pub shown: Shown,
 }
 
 /// What was proven.
 #[derive(Debug)]
-pub(crate) struct Shown {
+pub struct Shown {
     /// Evidence, checks and verdict.
-    pub(crate) examination: Examination,
+    pub examination: Examination,
     /// SHA-256 of the boot image.
-    pub(crate) image_sha256: String,
+    pub image_sha256: String,
+    /// `appliance` or `hosted`.
+    pub mode: &'static str,
 }
 
 /// The wall clock of the parties.
@@ -52,30 +55,60 @@ impl Clock for WallClock {
     }
 }
 
-/// Sets the stage.
+/// A running box, ended when it is dropped.
+#[derive(Debug)]
+pub enum Running {
+    /// The image under QEMU.
+    Appliance(Machine),
+    /// `tred` as a process.
+    Hosted(Hosted),
+}
+
+/// A new box before anything is proven of it.
+#[derive(Debug)]
+pub struct NewBox {
+    /// Its domain.
+    pub domain: TestDomain,
+    /// What it must be.
+    pub reference: Reference,
+    /// The box.
+    pub running: Running,
+    /// The certificates of its TPM's manufacturer.
+    pub ek_roots: PathBuf,
+}
+
+/// Boots the built image under QEMU, in a new domain.
+///
+/// # Errors
+///
+/// Whatever step fails, named.
+#[expect(clippy::print_stdout, reason = "a command line")]
+pub fn boot() -> Result<NewBox> {
+    let domain = TestDomain::make("demo", |_| {}).context("making the trust domain")?;
+    let reference = Reference::of_image(&domain)?;
+    let appliance = Appliance::make(&domain, "box")?;
+    let begun = now()?;
+    let machine = appliance.start(&place::built("tre.img")?)?;
+    let took = now()?.get().saturating_sub(begun.get());
+    println!("boot        listening at {} after {took} ms (QEMU, OVMF, swtpm)", machine.address());
+    let ek_roots = machine.ek_roots();
+    Ok(NewBox { domain, reference, running: Running::Appliance(machine), ek_roots })
+}
+
+/// Enrols and verifies a new box, and issues everybody's papers.
 ///
 /// # Errors
 ///
 /// Whatever step fails, named. A box that is not proven ends the demo here.
 #[expect(clippy::print_stdout, reason = "a command line")]
-pub(crate) async fn set(homes: &Homes) -> Result<Stage> {
-    let domain = TestDomain::make("demo", |_| {}).context("making the trust domain")?;
-    let reference = Reference::of_image(&domain)?;
+pub async fn set(homes: &Homes, new: NewBox) -> Result<Stage> {
+    let NewBox { domain, reference, running, ek_roots } = new;
     let trust = reference.trust()?;
-    let manifest: measured_boot::manifest::ReferenceManifest =
-        serde_json::from_slice(reference.manifest())?;
-    let image_sha256 = manifest.image.sha256.to_string();
-    println!("image       target/image/tre.img, SHA-256 {image_sha256}");
-
-    let appliance = Appliance::make(&domain, "box")?;
-    let begun = now()?;
-    let machine = appliance.start(&place::built("tre.img")?)?;
-    let address = machine.address().to_string();
-    let took = now()?.get().saturating_sub(begun.get());
-    println!("boot        listening at {address} after {took} ms (QEMU, OVMF, swtpm)");
-
+    let image_sha256 = trust.reference().manifest().image.sha256.to_string();
+    println!("image       SHA-256 {image_sha256}");
+    let address = running.address();
     let tre_id: PeerId = "tre-demo".parse()?;
-    reference.enrol(&domain, &address, &machine.ek_roots(), &tre_id).await?;
+    reference.enrol(&domain, &address, &ek_roots, &tre_id).await?;
     println!(
         "enrolment   EK chain, AIK attributes and credential activation: enrolled as {tre_id}"
     );
@@ -87,22 +120,39 @@ pub(crate) async fn set(homes: &Homes) -> Result<Stage> {
     let refused = examination.verdict.as_ref().err().map(ToString::to_string);
     ensure!(refused.is_none(), "the box is not proven: {}", refused.unwrap_or_default());
     println!("attestation accepted: {} checks", examination.checks.len());
-    for index in 0..homes.len() {
+    for index in 0..homes.count() {
         domain.credential(Role::Meter, &meter(index))?;
     }
-    let shown = Shown { examination, image_sha256 };
-    let machine = Mutex::new(Some(machine));
-    Ok(Stage { domain, machine, trust, tre_id, address, shown })
+    let mode = running.mode();
+    let shown = Shown { examination, image_sha256, mode };
+    Ok(Stage { domain, running: Mutex::new(Some(running)), trust, tre_id, address, shown })
+}
+
+impl Running {
+    fn address(&self) -> String {
+        match self {
+            Self::Appliance(machine) => machine.address().to_string(),
+            Self::Hosted(hosted) => hosted.address().to_string(),
+        }
+    }
+
+    const fn mode(&self) -> &'static str {
+        match self {
+            Self::Appliance(_) => "appliance",
+            Self::Hosted(_) => "hosted",
+        }
+    }
 }
 
 /// Name of the meter of home `index`.
-pub(crate) fn meter(index: usize) -> String {
+#[must_use]
+pub fn meter(index: usize) -> String {
     format!("m{index:03}")
 }
 
 impl Stage {
     /// Where peers find the TRE, and what they trust.
-    pub(crate) fn target(&self) -> Target {
+    pub fn target(&self) -> Target {
         Target {
             address: self.address.clone(),
             tre_id: self.tre_id.clone(),
@@ -116,7 +166,7 @@ impl Stage {
     /// # Errors
     ///
     /// When it cannot be issued or read.
-    pub(crate) fn credential(&self, role: Role, id: &str) -> Result<ClientIdentity> {
+    pub fn credential(&self, role: Role, id: &str) -> Result<ClientIdentity> {
         Ok(ClientIdentity::load(&self.domain.credential(role, id)?)?)
     }
 
@@ -125,24 +175,24 @@ impl Stage {
     /// # Errors
     ///
     /// When the TRE is not proven.
-    pub(crate) async fn link(&self, role: Role, id: &str) -> Result<Link> {
+    pub async fn link(&self, role: Role, id: &str) -> Result<Link> {
         let own = Own::new(self.credential(role, id)?, role)?;
         Ok(Link::open(self.target(), own).await?)
     }
 
     /// The policy of the deployment.
-    pub(crate) fn policy(&self) -> &Policy {
+    pub fn policy(&self) -> &Policy {
         &self.trust.reference().deployment().policy
     }
 
-    /// Ends the machine.
+    /// Ends the box.
     ///
     /// # Errors
     ///
     /// What the system says of its processes.
-    pub(crate) fn strike(&self) -> Result<()> {
-        let machine = self.machine.lock().map(|mut held| held.take());
-        if let Ok(Some(machine)) = machine {
+    pub fn strike(&self) -> Result<()> {
+        let running = self.running.lock().map(|mut held| held.take());
+        if let Ok(Some(Running::Appliance(machine))) = running {
             machine.stop()?;
         }
         Ok(())

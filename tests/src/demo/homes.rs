@@ -9,34 +9,34 @@ use tre_client::file::readings::WideReadings;
 
 /// How columns are cut.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Cut {
+pub struct Cut {
     /// Days of one home.
-    pub(crate) days: usize,
+    pub days: usize,
     /// Metering intervals in a day; read from the file's first column without it.
-    pub(crate) slots_per_day: Option<usize>,
+    pub slots_per_day: Option<usize>,
 }
 
 /// The homes of the demo, with [`SLOTS`] readings each. Unit: Wh.
 #[derive(Debug)]
-pub(crate) struct Homes {
+pub struct Homes {
     /// Readings by home, then by slot.
-    pub(crate) readings: Vec<Vec<u64>>,
+    pub readings: Vec<Vec<u64>>,
     source: String,
     found: usize,
     slots_per_day: usize,
 }
 
 /// Slots that the demo replays: a day of quarter hours.
-pub(crate) const SLOTS: usize = 96;
+pub const SLOTS: usize = 96;
 
 /// The same as slots are counted.
-pub(crate) const SLOTS_U64: u64 = 96;
+pub const SLOTS_U64: u64 = 96;
 
 /// Aggregation groups.
-pub(crate) const GROUPS: usize = 3;
+pub const GROUPS: usize = 3;
 
 /// Fewest members of a group: the demo policy's k.
-pub(crate) const GROUP_LEAST: usize = 15;
+pub const GROUP_LEAST: usize = 15;
 
 impl Homes {
     /// Reads and cuts `path`, and takes at most `most` homes.
@@ -44,7 +44,7 @@ impl Homes {
     /// # Errors
     ///
     /// A file that does not give three groups of k, with the arithmetic.
-    pub(crate) fn load(path: &Path, cut: Cut, most: usize) -> Result<Self> {
+    pub fn load(path: &Path, cut: Cut, most: usize) -> Result<Self> {
         let file = fs::read(path).with_context(|| {
             format!(
                 "reading {}: expected a wide CSV of readings; give one with DATA=FILE",
@@ -88,17 +88,20 @@ impl Homes {
     }
 
     /// Number of homes.
-    pub(crate) const fn len(&self) -> usize {
+    #[must_use]
+    pub const fn count(&self) -> usize {
         self.readings.len()
     }
 
     /// The group of home `index`: as even as can be.
-    pub(crate) const fn group_of(&self, index: usize) -> usize {
+    #[must_use]
+    pub const fn group_of(&self, index: usize) -> usize {
         index % GROUPS
     }
 
     /// Real length of one slot of the file. Unit: ms.
-    pub(crate) fn real_slot_ms(&self) -> u64 {
+    #[must_use]
+    pub fn real_slot_ms(&self) -> u64 {
         let slots = u64::try_from(self.slots_per_day).unwrap_or(1);
         86_400_000_u64.checked_div(slots).unwrap_or(86_400_000)
     }
@@ -109,7 +112,7 @@ impl fmt::Display for Homes {
         write!(
             f,
             "homes       {} of {} virtual homes from {}, {SLOTS} slots each",
-            self.len(),
+            self.count(),
             self.found,
             self.source
         )

@@ -9,10 +9,10 @@ use serde_json::{Map, Value, json};
 use tre_wire::message::dno::Aggregate;
 use tre_wire::message::meter::{BidOutcome, ReceiptStatus};
 
-use crate::flows::Seen;
-use crate::homes::{GROUPS, Homes, SLOTS};
-use crate::recompute;
-use crate::stage::Shown;
+use crate::demo::flows::Seen;
+use crate::demo::homes::{GROUPS, Homes, SLOTS};
+use crate::demo::recompute;
+use crate::demo::stage::Shown;
 
 /// One bill beside its recomputation.
 #[derive(Clone, Debug, Serialize)]
@@ -29,12 +29,12 @@ struct BillRow {
 ///
 /// When the folder cannot be written.
 #[expect(clippy::print_stdout, reason = "a command line")]
-pub(crate) fn write(out: &Path, shown: &Shown, homes: &Homes, seen: &Seen) -> Result<bool> {
+pub fn write(out: &Path, shown: &Shown, homes: &Homes, seen: &Seen) -> Result<bool> {
     let aggregates = aggregates(homes, seen);
     let bills = bills(homes, seen);
     let equal = bills.iter().filter(|row| row.billed_minor == Some(row.recomputed_minor)).count();
     let result = json!({
-        "mode": "appliance",
+        "mode": shown.mode,
         "attestation": attestation(shown),
         "image": { "sha256": shown.image_sha256, "pcrs": pcrs(shown) },
         "aggregates": aggregates,
@@ -170,7 +170,7 @@ fn print_meters(homes: &Homes, seen: &Seen) {
     println!(
         "\n{} meters attested {attested} connections and sent readings: {} in time, {} late \
         (billed, not in a sum), {} above capacity.",
-        homes.len(),
+        homes.count(),
         count(ReceiptStatus::Accepted),
         count(ReceiptStatus::AcceptedLate),
         count(ReceiptStatus::OverCapacity)

@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::sync::Arc;
 
+use crate::domain::now;
 use anyhow::{Context as _, Result};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -16,7 +17,6 @@ use tre_client::patience::Patience;
 use tre_client::registrar::Registrar;
 use tre_client::replay::{Plan, Summary, replay};
 use tre_client::supplier::Supplier;
-use tre_tests::domain::now;
 use tre_wire::message::dno::Aggregate;
 use tre_wire::message::dsm::{Direction, EventOutcome, EventTerms};
 use tre_wire::message::registrar::ConnectionRecord;
@@ -24,24 +24,24 @@ use tre_wire::message::supplier::Bill;
 use tre_wire::role::Role;
 use tre_wire::units::{PricePerKwh, Share, Slot, UnixMillis, WattHours, Watts};
 
-use crate::homes::{GROUPS, Homes, SLOTS, SLOTS_U64};
-use crate::stage::{Stage, meter};
+use crate::demo::homes::{GROUPS, Homes, SLOTS, SLOTS_U64};
+use crate::demo::stage::{Stage, meter};
 
 /// What every party saw.
 #[derive(Debug)]
-pub(crate) struct Seen {
+pub struct Seen {
     /// First slot of the replay.
-    pub(crate) start: Slot,
+    pub start: Slot,
     /// Price of each slot, in millionths of the currency per kWh.
-    pub(crate) prices: Vec<i64>,
+    pub prices: Vec<i64>,
     /// The network operator's.
-    pub(crate) aggregates: Vec<Aggregate>,
+    pub aggregates: Vec<Aggregate>,
     /// Both suppliers', by supplier.
-    pub(crate) bills: Vec<(usize, Bill)>,
+    pub bills: Vec<(usize, Bill)>,
     /// The demand side manager's: pseudo-bids, number accepted, final state.
-    pub(crate) event: (usize, usize, EventOutcome),
+    pub event: (usize, usize, EventOutcome),
     /// Every meter's own, by home.
-    pub(crate) meters: Vec<Summary>,
+    pub meters: Vec<Summary>,
 }
 
 /// London's dynamic tariff: 3.99, 11.76 and 67.20 p/kWh, in millionths of a pound.
@@ -62,10 +62,10 @@ const CONNECTING: usize = 12;
 ///
 /// Whatever party is refused, named.
 #[expect(clippy::print_stdout, reason = "a command line")]
-pub(crate) async fn run(stage: &Stage, homes: &Homes) -> Result<Seen> {
+pub async fn run(stage: &Stage, homes: &Homes) -> Result<Seen> {
     register(stage, homes).await.context("registrar")?;
     define_groups(stage, homes).await.context("network operator")?;
-    println!("meters      {} verify the TRE before they send a byte ...", homes.len());
+    println!("meters      {} verify the TRE before they send a byte ...", homes.count());
     let meters = connect(stage, homes).await.context("meters")?;
 
     let policy = stage.policy().clone();
@@ -113,7 +113,7 @@ async fn register(stage: &Stage, homes: &Homes) -> Result<()> {
     // The demo compresses time: the energy of a real slot passes in a short one.
     let factor = homes.real_slot_ms().checked_div(stage.policy().slot_ms).unwrap_or(1);
     let capacity_w = Watts::new(CAPACITY_W.saturating_mul(factor))?;
-    for index in 0..homes.len() {
+    for index in 0..homes.count() {
         let record = ConnectionRecord {
             account: format!("a{index:03}").parse()?,
             meter: meter(index).parse()?,
@@ -135,7 +135,7 @@ fn point(index: usize) -> String {
 async fn define_groups(stage: &Stage, homes: &Homes) -> Result<()> {
     let mut dno = Dno(stage.link(Role::Dno, "dno-1").await?);
     for group in 0..GROUPS {
-        let members = (0..homes.len()).filter(|index| homes.group_of(*index) == group);
+        let members = (0..homes.count()).filter(|index| homes.group_of(*index) == group);
         let members = members.map(|index| Ok(point(index).parse()?)).collect::<Result<Vec<_>>>()?;
         dno.put_group(&format!("g{group}").parse()?, members).await?;
     }
@@ -157,7 +157,7 @@ async fn publish(stage: &Stage, start: Slot, prices: &[i64]) -> Result<()> {
 async fn connect(stage: &Stage, homes: &Homes) -> Result<Vec<(usize, Meter)>> {
     let places = Arc::new(Semaphore::new(CONNECTING));
     let mut connecting = JoinSet::new();
-    for index in 0..homes.len() {
+    for index in 0..homes.count() {
         let credential = stage.credential(Role::Meter, &meter(index))?;
         let (target, places) = (stage.target(), Arc::clone(&places));
         connecting.spawn(async move {
@@ -202,7 +202,7 @@ async fn replay_all(
             anyhow::Ok((index, summary))
         });
     }
-    let mut summaries = vec![Summary::default(); homes.len()];
+    let mut summaries = vec![Summary::default(); homes.count()];
     while let Some(done) = replays.join_next().await {
         let (index, summary) = done?.context("meter")?;
         if let Some(place) = summaries.get_mut(index) {

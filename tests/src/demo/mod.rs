@@ -1,0 +1,7 @@
+//! The demo: a day of real households through all three flows, on any box.
+
+pub mod flows;
+pub mod homes;
+pub mod recompute;
+pub mod report;
+pub mod stage;
