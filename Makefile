@@ -14,7 +14,7 @@ image: deps ## build the boot image and its reference manifest into target/image
 	cargo run --quiet --package image --bin tre-image -- build
 
 demo: image ## boot the appliance, prove it, and run real households through all three flows
-	cargo run --quiet --package tre-tests --bin demo -- --readings $(DATA) --home-days $(HOME_DAYS)
+	cargo run --quiet --package tre-tests --bin demo -- --readings $(DATA) --home-days $(HOME_DAYS) $(if $(SLOTS_PER_DAY),--slots-per-day $(SLOTS_PER_DAY))
 
 test: deps ## everything that CI runs
 	tests/scripts/test.sh

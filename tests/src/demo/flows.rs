@@ -53,6 +53,9 @@ const CAPACITY_W: u64 = 12_000;
 /// Bid deadline, first and last slot of the event, counted from the first slot.
 const EVENT: (u64, u64, u64) = (40, 46, 50);
 
+/// Time for all records to arrive before they are in force. Unit: ms.
+const REGISTERING_MS: u64 = 10_000;
+
 /// Meters that connect at the same time: one quote at a time is all a TPM can do.
 const CONNECTING: usize = 12;
 
@@ -63,13 +66,13 @@ const CONNECTING: usize = 12;
 /// Whatever party is refused, named.
 #[expect(clippy::print_stdout, reason = "a command line")]
 pub async fn run(stage: &Stage, homes: &Homes) -> Result<Seen> {
-    register(stage, homes).await.context("registrar")?;
+    let in_force = register(stage, homes).await.context("registrar")?;
     define_groups(stage, homes).await.context("network operator")?;
     println!("meters      {} verify the TRE before they send a byte ...", homes.count());
     let meters = connect(stage, homes).await.context("meters")?;
 
     let policy = stage.policy().clone();
-    let start = policy.slot_at(now()?).plus(4);
+    let start = policy.slot_at(now()?).plus(4).max(in_force);
     let prices: Vec<i64> = (0..SLOTS).map(band).collect();
     publish(stage, start, &prices).await.context("suppliers")?;
     let seconds = policy.slot_ms.saturating_mul(SLOTS_U64).div_ceil(1_000);
@@ -107,9 +110,10 @@ fn band(slot: usize) -> i64 {
     }
 }
 
-async fn register(stage: &Stage, homes: &Homes) -> Result<()> {
+/// Records every connection, in force from the slot returned on.
+async fn register(stage: &Stage, homes: &Homes) -> Result<Slot> {
     let mut registrar = Registrar(stage.link(Role::Registrar, "desk-1").await?);
-    let from_slot = stage.policy().slot_at(now()?);
+    let from_slot = stage.policy().slot_at(now()?.plus(REGISTERING_MS));
     // The demo compresses time: the energy of a real slot passes in a short one.
     let factor = homes.real_slot_ms().checked_div(stage.policy().slot_ms).unwrap_or(1);
     let capacity_w = Watts::new(CAPACITY_W.saturating_mul(factor))?;
@@ -125,7 +129,7 @@ async fn register(stage: &Stage, homes: &Homes) -> Result<()> {
         };
         registrar.put_connection(&point(index).parse()?, &record).await?;
     }
-    Ok(())
+    Ok(from_slot)
 }
 
 fn point(index: usize) -> String {

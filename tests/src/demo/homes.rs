@@ -77,7 +77,7 @@ impl Homes {
             found >= least,
             "{}: expected at least {GROUPS} groups x k {GROUP_LEAST} = {least} \
             homes; {columns} columns x ({rows} rows / ({} days x {slots_per_day} slots)) = {found}; \
-            use a larger file or a smaller HOME_DAYS",
+            use a larger file or a smaller HOME_DAYS (or say SLOTS_PER_DAY)",
             path.display(),
             cut.days
         );

@@ -55,7 +55,34 @@ pub fn write(out: &Path, shown: &Shown, homes: &Homes, seen: &Seen) -> Result<bo
     );
     println!("\n{equal} of {} bills equal their recomputation.", bills.len());
     println!("Report: {}", path.display());
-    Ok(equal == bills.len())
+    Ok(equal == bills.len() && complete(homes, seen))
+}
+
+/// Whether nothing was lost: every reading receipted, every sum there, the event's counts agree.
+#[expect(clippy::print_stdout, reason = "a command line")]
+fn complete(homes: &Homes, seen: &Seen) -> bool {
+    let receipts = seen.meters.iter().flat_map(|meter| meter.receipts.values());
+    let receipts = receipts.copied().fold(0, u64::saturating_add);
+    let readings = homes.readings.iter().flatten().count();
+    let sums: usize = (0..GROUPS).map(|group| released(seen, group).count()).sum();
+    let answers = seen.meters.iter().flat_map(|meter| &meter.answers);
+    let bids = answers.filter(|answer| answer.bid.is_some()).count();
+    let outcomes = seen.meters.iter().flat_map(|meter| &meter.outcomes);
+    let won = outcomes.filter(|row| row.outcome == BidOutcome::Accepted).count();
+    let (pseudo_bids, accepted, _) = &seen.event;
+    let mut whole = true;
+    for (what, expected, found) in [
+        ("receipts", readings, usize::try_from(receipts).unwrap_or(usize::MAX)),
+        ("sums", GROUPS.saturating_mul(SLOTS), sums),
+        ("pseudo-bids", bids, *pseudo_bids),
+        ("winners", *accepted, won),
+    ] {
+        if expected != found {
+            println!("{what}: expected {expected}, found {found}");
+            whole = false;
+        }
+    }
+    whole
 }
 
 fn attestation(shown: &Shown) -> Value {

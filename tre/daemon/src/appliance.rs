@@ -51,7 +51,7 @@ const DATA_SERIAL: &str = "tre-data";
 /// Runs as PID 1. Whatever ends it ends the machine.
 pub(crate) fn main() -> ExitCode {
     match run() {
-        Ok(()) => line("stopped"),
+        Ok(never) => match never {},
         Err(stop) => line(&format!("stopped: {stop}")),
     }
     if let Err(error) = reboot(RebootCommand::PowerOff) {
@@ -60,7 +60,7 @@ pub(crate) fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn run() -> Result<(), Stop> {
+fn run() -> Result<core::convert::Infallible, Stop> {
     mount_all()?;
     let event_log = event_log().map_err(Stop::EventLog)?;
     let disk = Device::open(&data_disk()?).map_err(Stop::DataDisk)?;
@@ -98,7 +98,11 @@ fn unmount_what_is_read() -> Result<(), Stop> {
 fn event_log() -> std::io::Result<Vec<u8>> {
     let limit = u64::try_from(bounds::EVENT_LOG_BYTES).unwrap_or(u64::MAX);
     let mut log = Vec::new();
-    File::open(EVENT_LOG)?.take(limit).read_to_end(&mut log)?;
+    File::open(EVENT_LOG)?.take(limit.saturating_add(1)).read_to_end(&mut log)?;
+    if log.len() > bounds::EVENT_LOG_BYTES {
+        let most = format!("expected at most {limit} bytes; a cut log would never replay");
+        return Err(std::io::Error::other(most));
+    }
     Ok(log)
 }
 

@@ -37,7 +37,7 @@ struct Arguments {
 pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(never) => match never {},
         Err(reason) => {
             line(&format!("stopped: {reason}"));
             ExitCode::FAILURE
@@ -45,7 +45,7 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: Arguments) -> Result<(), Box<dyn core::error::Error>> {
+fn run(arguments: Arguments) -> Result<core::convert::Infallible, Box<dyn core::error::Error>> {
     let Arguments { swtpm, disk, event_log, listen } = arguments;
     let event_log = fs::read(&event_log)
         .map_err(|error| format!("event log {}: {error}", event_log.display()))?;

@@ -7,6 +7,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tre_wire::problem::{MEDIA_TYPE, Problem, ProblemType};
+use tre_wire::role::Role;
 use tre_wire::{bounds as wire_bounds, json};
 
 use crate::bounds;
@@ -35,7 +36,11 @@ pub(crate) type Answer = Vec<u8>;
 /// # Errors
 ///
 /// A problem for one that is too large, too slow, cut, or of another media type.
-pub(crate) async fn receive(request: Request<Incoming>) -> Result<Call, Problem> {
+pub(crate) async fn receive(
+    request: Request<Incoming>,
+    role: Option<Role>,
+) -> Result<Call, Problem> {
+    let most = body_bytes(role);
     let (head, body) = request.into_parts();
     let path = head.uri.path().to_owned();
     let query = head.uri.query().unwrap_or_default().to_owned();
@@ -51,29 +56,44 @@ pub(crate) async fn receive(request: Request<Incoming>) -> Result<Call, Problem>
         ));
     }
     let claimed = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    let claimed = claimed.and_then(|value| value.parse::<usize>().ok()).unwrap_or(0);
-    if claimed > wire_bounds::BODY_BYTES {
-        return Err(too_large());
+    let claimed = claimed.and_then(|value| value.parse::<usize>().ok());
+    // A body in many tiny chunks costs more to hold than it weighs.
+    if has_body && claimed.is_none() {
+        return Err(problem(ProblemType::BadRequest, "expected a content-length"));
     }
-    let body = collect(body).await?;
+    if claimed.is_some_and(|claimed| claimed > most) {
+        return Err(too_large(most));
+    }
+    let body = collect(body, most).await?;
     if !has_body && !body.is_empty() {
         return Err(problem(ProblemType::BadRequest, "expected no body with this method"));
     }
     Ok(Call { method: head.method, path, query, body })
 }
 
-async fn collect(body: Incoming) -> Result<Bytes, Problem> {
-    let whole = Limited::new(body, wire_bounds::BODY_BYTES).collect();
+async fn collect(body: Incoming, most: usize) -> Result<Bytes, Problem> {
+    let whole = Limited::new(body, most).collect();
     match tokio::time::timeout(bounds::BODY, whole).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(most)),
         Ok(Err(_)) => Err(problem(ProblemType::BadRequest, "expected the whole body")),
         Err(_) => Err(problem(ProblemType::Timeout, "expected the whole body within 10 seconds")),
     }
 }
 
-fn too_large() -> Problem {
-    let detail = format!("expected a body of at most {} bytes", wire_bounds::BODY_BYTES);
+/// Longest body by who sends it: what many can open connections for is small.
+const fn body_bytes(role: Option<Role>) -> usize {
+    match role {
+        None => bounds::ANONYMOUS_BODY_BYTES,
+        Some(Role::Meter) => bounds::METER_BODY_BYTES,
+        Some(
+            Role::Dno | Role::Supplier | Role::Dsm | Role::Registrar | Role::Operator | Role::Tre,
+        ) => wire_bounds::BODY_BYTES,
+    }
+}
+
+fn too_large(most: usize) -> Problem {
+    let detail = format!("expected a body of at most {most} bytes");
     Problem::new(ProblemType::TooLarge, detail)
 }
 

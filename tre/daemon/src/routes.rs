@@ -176,7 +176,7 @@ async fn for_role(
             for_anyone(name, shared, peer, call).await
         }
         Name::BeginEnrolment => enrolment::begin(shared, peer, call).await,
-        Name::ActivateCredential => enrolment::activate(shared, call).await,
+        Name::ActivateCredential => enrolment::activate(shared, peer, call).await,
         Name::CompleteEnrolment => enrolment::complete(shared, peer, call).await,
         Name::PutConnection => registrar::put_connection(shared, call, id).await,
         Name::Connections => registrar::connections(shared, call).await,

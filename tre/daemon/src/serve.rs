@@ -7,6 +7,7 @@ use std::sync::Arc;
 use core::cell::RefCell;
 
 use measured_boot::pcr::PcrValues;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -15,6 +16,7 @@ use tre_store::Device;
 use tre_tpm::{Tpm, TpmError};
 use tre_wire::policy::PolicyError;
 
+use crate::bounds;
 use crate::clock::Clock;
 use crate::front;
 use crate::log::line;
@@ -76,8 +78,9 @@ pub(crate) enum ServeError {
 /// # Errors
 ///
 /// [`ServeError`].
-pub(crate) fn run(platform: Platform) -> Result<(), ServeError> {
+pub(crate) fn run(platform: Platform) -> Result<core::convert::Infallible, ServeError> {
     let Platform { mut tpm, disk, event_log, listen } = platform;
+    raise_descriptors().map_err(|cause| ServeError::System { step: "descriptors", cause })?;
     random::mix_in(tpm.as_mut()).map_err(ServeError::Random)?;
     let started = standing::start(disk, tpm.as_mut()).map_err(ServeError::Start)?;
     let attestation_key = tpm.attestation_key().map_err(ServeError::AttestationKey)?;
@@ -96,8 +99,19 @@ pub(crate) fn run(platform: Platform) -> Result<(), ServeError> {
         // From here on no file opens and no thread starts, and only then a peer is heard.
         sandbox::enter().map_err(ServeError::Sandbox)?;
         line(&format!("listening on {address}"));
-        server::serve(listener, shared).await.map_err(system("accepting"))
+        server::serve(listener, shared).await
     })
+}
+
+/// A process begins with fewer descriptors than there may be connections.
+fn raise_descriptors() -> std::io::Result<()> {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < bounds::DESCRIPTORS) {
+        limit.current = Some(bounds::DESCRIPTORS);
+        limit.maximum = limit.maximum.map(|most| most.max(bounds::DESCRIPTORS));
+        setrlimit(Resource::Nofile, limit)?;
+    }
+    Ok(())
 }
 
 fn share(started: Started, measured: Measured, tpm: tpm::TpmHandle) -> Result<Shared, ServeError> {

@@ -12,7 +12,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::bounds;
@@ -32,18 +32,18 @@ pub(crate) struct Front {
 }
 
 /// Serves until the process ends.
-///
-/// # Errors
-///
-/// The operating system's, when accepting fails for another reason than one connection's.
-pub(crate) async fn serve(listener: TcpListener, shared: Rc<Shared>) -> std::io::Result<()> {
+pub(crate) async fn serve(listener: TcpListener, shared: Rc<Shared>) -> ! {
     let places = Arc::new(Semaphore::new(bounds::CONNECTIONS));
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
-            // The peer gave up first, or descriptors ran out: neither ends the service.
-            Err(error) if is_about_one_connection(&error) => continue,
-            Err(error) => return Err(error),
+            // The peer gave up first, or the system has no descriptor to give: whatever it is,
+            // a peer can cause it, and it does not end the service.
+            Err(_) => {
+                shared.counters.count(|metrics| bump(&mut metrics.connections_refused));
+                sleep(bounds::ACCEPT_PAUSE).await;
+                continue;
+            }
         };
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
             shared.counters.count(|metrics| bump(&mut metrics.connections_refused));
@@ -58,24 +58,17 @@ pub(crate) async fn serve(listener: TcpListener, shared: Rc<Shared>) -> std::io:
     }
 }
 
-fn is_about_one_connection(error: &std::io::Error) -> bool {
-    matches!(
-        error.kind(),
-        std::io::ErrorKind::ConnectionAborted
-            | std::io::ErrorKind::ConnectionReset
-            | std::io::ErrorKind::Interrupted
-    )
-}
-
 /// One connection, from handshake to close. Whatever goes wrong ends this connection alone.
 async fn converse(stream: TcpStream, shared: Rc<Shared>) {
-    let front = shared.front.borrow().clone();
+    // Subscribed before the handshake: a key that changes meanwhile is not missed.
+    let mut replaced = shared.front.subscribe();
+    let front = replaced.borrow_and_update().clone();
     let Some((stream, peer)) = handshake(stream, &front, &shared).await else {
         shared.counters.count(|metrics| bump(&mut metrics.handshakes_failed));
         return;
     };
     let peer = Rc::new(peer);
-    let mut replaced = shared.front.subscribe();
+    let life = if peer.identity.is_some() { bounds::LIFE } else { bounds::ANONYMOUS_LIFE };
     let service = service_fn(|request| answer(request, Rc::clone(&shared), Rc::clone(&peer)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -87,13 +80,18 @@ async fn converse(stream: TcpStream, shared: Rc<Shared>) {
     let mut connection = core::pin::pin!(connection);
     // A connection ends by its peer, by its bounds, or by a change of the server's key.
     let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        _ = replaced.changed() => {
+        ended = connection.as_mut() => Some(ended.is_ok()),
+        _ = replaced.changed() => None,
+        () = sleep(life) => None,
+    };
+    let whole = match ended {
+        Some(whole) => whole,
+        None => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            timeout(bounds::DRAIN, connection).await.is_ok_and(|ended| ended.is_ok())
         }
     };
-    if ended.is_err() {
+    if !whole {
         shared.counters.count(|metrics| bump(&mut metrics.connections_broken));
     }
 }
@@ -116,7 +114,8 @@ async fn answer(
     shared: Rc<Shared>,
     peer: Rc<Peer>,
 ) -> Result<Response<Full<Bytes>>, core::convert::Infallible> {
-    let result = match http::receive(request).await {
+    let role = peer.identity.as_ref().map(|identity| identity.role);
+    let result = match http::receive(request, role).await {
         Ok(call) => routes::dispatch(&shared, &peer, &call).await,
         Err(problem) => Err(problem),
     };

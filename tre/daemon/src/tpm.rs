@@ -63,8 +63,10 @@ impl TpmHandle {
     ) -> Result<T, TpmUnavailable> {
         let (answer, result) = oneshot::channel();
         let job: Job = Box::new(move |tpm| {
-            // A requester that has gone needs no answer.
-            drop(answer.send(work(tpm)));
+            // A requester that has gone needs no work done.
+            if !answer.is_closed() {
+                drop(answer.send(work(tpm)));
+            }
         });
         self.jobs.try_send(job).map_err(|error| match error {
             TrySendError::Full(_) => TpmUnavailable::Busy,

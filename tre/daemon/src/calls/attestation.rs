@@ -1,5 +1,7 @@
 //! `POST /v1/attestation`: a quote over this connection. `[TRE14 IV-B]`, `[DESIGN 5]`
 
+use std::sync::Arc;
+
 use tre_wire::attestation::{AttestationRequest, Evidence, Leaf, Path};
 use tre_wire::hex::{Hex32, HexBytes};
 use tre_wire::problem::{Problem, ProblemType};
@@ -19,18 +21,23 @@ pub(crate) async fn attest(shared: &Shared, peer: &Peer, call: &Call) -> Result<
         let chain = standing.enrolled().map(|record| record.chains.attestation_key_chain.clone());
         (standing.state(), standing.tre_id().to_owned(), chain.unwrap_or_default())
     };
-    let time = shared.clock.now();
-    let leaf = Leaf {
-        nonce: nonce.0,
-        exporter: peer.exporter,
-        server_key: peer.server_key,
-        client_key: peer.client_key,
-        tre_id: &tre_id,
-        state_epoch: STATE_EPOCH,
-        time,
-    };
-    let qualifying = leaf.hash();
-    let quote = shared.tpm.run(move |tpm| tpm.quote(&qualifying)).await.map_err(unavailable)?;
+    let Peer { exporter, server_key, client_key, .. } = *peer;
+    let (clock, id) = (Arc::clone(&shared.clock), tre_id.clone());
+    let quoted = shared.tpm.run(move |tpm| {
+        // The time is that of the quote, not of the queue before it.
+        let time = clock.now();
+        let leaf = Leaf {
+            nonce: nonce.0,
+            exporter,
+            server_key,
+            client_key,
+            tre_id: &id,
+            state_epoch: STATE_EPOCH,
+            time,
+        };
+        (time, tpm.quote(&leaf.hash()))
+    });
+    let (time, quote) = quoted.await.map_err(unavailable)?;
     let quote = quote.map_err(|error| Problem::new(ProblemType::Internal, error.to_string()))?;
     shared.counters.count(|metrics| bump(&mut metrics.quotes));
     answer(&Evidence {

@@ -35,8 +35,10 @@ use crate::tls;
 pub(crate) struct Pending {
     tre_id: PeerId,
     keys: Keys,
-    /// The connection in which it began; `complete` must come in the same.
+    /// The connection in which it began; the other calls must come in the same.
     exporter: [u8; 32],
+    /// Whether this TPM has recovered a credential's secret.
+    activated: bool,
 }
 
 /// Why a chain is not the certificate of a key of this box.
@@ -78,14 +80,18 @@ pub(crate) async fn begin(shared: &Shared, peer: &Peer, call: &Call) -> Result<A
         tls: proven(&keys.tls)?,
         document: proven(&keys.document)?,
     };
+    if shared.standing.borrow().state() != StartState::New {
+        return Err(enrolled_meanwhile());
+    }
     let exporter = peer.exporter;
-    *shared.pending.borrow_mut() = Some(Pending { tre_id, keys, exporter });
+    *shared.pending.borrow_mut() = Some(Pending { tre_id, keys, exporter, activated: false });
     answer(&offered)
 }
 
 /// `POST /v1/enrolment/activate`
-pub(crate) async fn activate(shared: &Shared, call: &Call) -> Result<Answer, Problem> {
+pub(crate) async fn activate(shared: &Shared, peer: &Peer, call: &Call) -> Result<Answer, Problem> {
     call.no_parameter()?;
+    with_pending(shared, peer, |_| Ok(()))?;
     let ActivateCredential { id_object, encrypted_secret } = call.message()?;
     let malformed =
         |error: CredentialError| Problem::new(ProblemType::Malformed, error.to_string());
@@ -100,6 +106,10 @@ pub(crate) async fn activate(shared: &Shared, call: &Call) -> Result<Answer, Pro
     let refused =
         |error: tre_tpm::ActivateError| Problem::new(ProblemType::OutOfBounds, error.to_string());
     let secret = HexBytes(activated.map_err(refused)?.to_vec());
+    with_pending(shared, peer, |pending| {
+        pending.activated = true;
+        Ok(())
+    })?;
     answer(&ActivatedCredential { secret })
 }
 
@@ -109,13 +119,17 @@ pub(crate) async fn complete(shared: &Shared, peer: &Peer, call: &Call) -> Resul
     let chains: CompleteEnrolment = call.message()?;
     let deployment = shared.deployment.as_ref();
     let deployment = deployment.ok_or_else(|| internal("no deployment in state new"))?;
-    let pending = shared.pending.borrow_mut().take();
-    let out_of_order = "expected `begin` before, in this very connection";
-    let pending = pending.filter(|pending| pending.exporter == peer.exporter);
-    let pending = pending.ok_or_else(|| problem(ProblemType::Conflict, out_of_order))?;
-    check(shared, deployment, &pending, &chains)?;
-
-    let Pending { tre_id, keys, .. } = pending;
+    with_pending(shared, peer, |pending| {
+        if !pending.activated {
+            let detail = "expected `activate` before, in this very connection";
+            return Err(problem(ProblemType::Conflict, detail));
+        }
+        check(shared, deployment, pending, &chains)
+    })?;
+    // Everything is checked, and nothing else ran since: the enrolment is this connection's.
+    let Some(Pending { tre_id, keys, .. }) = shared.pending.borrow_mut().take() else {
+        return Err(out_of_order());
+    };
     let policy = shared.seal_policy;
     let sealed = shared.tpm.run(move |tpm| {
         Enrolled::seal(tpm, &policy, tre_id, chains, &keys).map(|enrolled| (enrolled, keys))
@@ -124,7 +138,7 @@ pub(crate) async fn complete(shared: &Shared, peer: &Peer, call: &Call) -> Resul
     let bytes = enrolled.to_bytes().map_err(internal)?;
     let front = front::enrolled(shared, &enrolled, &keys).map_err(internal)?;
     if shared.standing.borrow().state() != StartState::New {
-        return Err(problem(ProblemType::Conflict, "this box has been enrolled meanwhile"));
+        return Err(enrolled_meanwhile());
     }
     shared.region.borrow_mut().write(&bytes).map_err(internal)?;
     *shared.standing.borrow_mut() = Standing::Serving(Box::new(enrolled), keys);
@@ -132,6 +146,27 @@ pub(crate) async fn complete(shared: &Shared, peer: &Peer, call: &Call) -> Resul
     shared.front.send_replace(front);
     crate::log::line("enrolled; now serving");
     answer(&EnrolmentDone { state: StartState::Serving })
+}
+
+/// The enrolment under way, if it began in this connection.
+fn with_pending<T>(
+    shared: &Shared,
+    peer: &Peer,
+    work: impl FnOnce(&mut Pending) -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    let mut pending = shared.pending.borrow_mut();
+    match pending.as_mut().filter(|pending| pending.exporter == peer.exporter) {
+        Some(pending) => work(pending),
+        None => Err(out_of_order()),
+    }
+}
+
+fn out_of_order() -> Problem {
+    problem(ProblemType::Conflict, "expected `begin` before, in this very connection")
+}
+
+fn enrolled_meanwhile() -> Problem {
+    problem(ProblemType::Conflict, "this box has been enrolled meanwhile")
 }
 
 /// Checks all three chains.
