@@ -1,4 +1,6 @@
 //! `tre-image` as people and scripts meet it: exit codes, sentences, files. Nothing here boots.
+
+#![forbid(unsafe_code)]
 #![expect(clippy::expect_used, reason = "the lint's exemption for tests leaves out their helpers")]
 
 use std::fs;

@@ -21,14 +21,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("tred", &["measured-boot", "tre-grid", "tre-store", "tre-tpm", "tre-wire"]),
 ];
 
-/// Packages of the workspace with their normal dependencies, as cargo reads the manifests.
-fn packages() -> BTreeMap<String, BTreeSet<String>> {
+/// What cargo says of the workspace.
+pub(crate) fn metadata() -> Value {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--offline", "--no-deps", "--format-version", "1"])
         .current_dir(place::root())
         .output()
         .expect("cargo metadata");
-    let metadata: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+/// Packages of the workspace with their normal dependencies, as cargo reads the manifests.
+fn packages() -> BTreeMap<String, BTreeSet<String>> {
+    let metadata = metadata();
     let packages = metadata["packages"].as_array().expect("packages");
     let name = |value: &Value| value["name"].as_str().expect("a name").to_owned();
     let normal = |package: &Value| -> BTreeSet<String> {

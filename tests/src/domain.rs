@@ -95,7 +95,9 @@ impl TestDomain {
             let validity = Validity::of_days(now()?, 1)?;
             let identity = self.domain.identity(role, id);
             let credential = issue::issue(&self.authority, identity, validity, &mut OsRng)?;
-            file::write_new(&path, credential.to_pem().as_bytes(), Access::Owner)?;
+            let written = file::write_new(&path, credential.to_pem().as_bytes(), Access::Owner);
+            // Another test of the same domain may have been faster; its credential is as good.
+            written.or_else(|error| if path.exists() { Ok(()) } else { Err(error) })?;
         }
         Ok(path)
     }

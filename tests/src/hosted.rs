@@ -85,7 +85,10 @@ impl HostedMachine {
             }
         }
         drop(tpm);
-        let mut process = Command::new(place::program("tred")?)
+        // Ends with whoever started it, however that ends.
+        let mut process = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL"])
+            .arg(place::program("tred")?)
             .arg("--swtpm")
             .arg(swtpm.socket())
             .arg("--disk")

@@ -3,6 +3,8 @@
 //! The boxes are real TLS 1.3 servers that record every byte they are sent; only the TPM is made
 //! of a plain key.
 
+#![forbid(unsafe_code)]
+
 #[cfg(test)]
 mod cli;
 #[cfg(test)]

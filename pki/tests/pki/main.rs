@@ -1,6 +1,8 @@
 //! The package from outside: its certificates before tools and libraries that others wrote, its
 //! credentials before a software TPM, its program on the command line.
 
+#![forbid(unsafe_code)]
+
 #[cfg(test)]
 mod certificates;
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //! `slot,h000,h001,...`, then one row a quarter hour of a week; week i of the household is home i.
 //! Days after the last whole week are left out. Nothing is rounded, filled or scaled.
 
+#![forbid(unsafe_code)]
+
 use core::fmt;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,8 @@
 //! The command line: what is wrong with a command or a file is said in one sentence, before
 //! anybody is connected to.
 
+#![forbid(unsafe_code)]
+
 #[cfg(test)]
 mod cli {
     use std::io::ErrorKind;

@@ -4,6 +4,7 @@
 //! the others as they were; where the sector itself tears, any number of its bytes. Each test
 //! puts such an image together from the bytes before and after a real write, and opens it.
 
+#![forbid(unsafe_code)]
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::expect_used,

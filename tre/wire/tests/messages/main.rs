@@ -3,6 +3,8 @@
 //! A [`case::Case`] names a golden file and describes every leaf of it; all faults and all
 //! properties are derived from that description, so a new field without a description fails.
 
+#![forbid(unsafe_code)]
+
 #[cfg(test)]
 mod answers;
 #[cfg(test)]

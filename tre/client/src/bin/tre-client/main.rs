@@ -3,6 +3,8 @@
 //! Exit codes: 0; 1 if the TRE refuses, is refused or cannot be reached; 2 for a command, file or
 //! certificate that cannot be used.
 
+#![forbid(unsafe_code)]
+
 mod dno;
 mod dsm;
 mod failure;

@@ -1,1 +1,0 @@
-//! The real `tred` as a process on a software TPM.

@@ -1,0 +1,37 @@
+//! One connection too many.
+
+use core::time::Duration;
+use std::io::Read as _;
+use std::net::TcpStream;
+
+use attest_verifier::Method;
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+use crate::fixture::start;
+
+/// `tred`'s bound on connections.
+const CONNECTIONS: usize = 2_048;
+
+#[tokio::test]
+async fn one_connection_too_many_is_closed_and_a_free_place_serves_again() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum.or(Some(8_192));
+    setrlimit(Resource::Nofile, limit).expect("descriptors for a crowd");
+    let found = start();
+
+    let connect = || TcpStream::connect(&found.address).expect("the listener's queue");
+    let crowd: Vec<TcpStream> = (0..CONNECTIONS).map(|_| connect()).collect();
+    let mut more = connect();
+    more.set_read_timeout(Some(Duration::from_secs(8))).expect("a timeout");
+    // Closed at once; those before it may still shake hands.
+    let end = more.read(&mut [0; 1]);
+    assert!(
+        matches!(end, Ok(0))
+            || end.is_err_and(|error| { error.kind() == std::io::ErrorKind::ConnectionReset })
+    );
+
+    drop(crowd);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let answer = found.ask(None, Method::GET, "/v1/health", None).await;
+    assert_eq!(answer.status, 200);
+}

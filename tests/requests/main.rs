@@ -1,0 +1,10 @@
+//! Every kind of bad request to the real `tred`: a problem of a stable type or a clean close, and
+//! nothing changes.
+
+#![forbid(unsafe_code)]
+#![expect(clippy::expect_used, reason = "a test stops where its own tools fail")]
+
+mod bad;
+mod crowd;
+mod fixture;
+mod raw;
