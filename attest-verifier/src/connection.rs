@@ -151,7 +151,7 @@ impl AnyKeyConnection {
 ///
 /// A connection with a certificate is made in two steps: without the certificate first, then,
 /// with the attested server key enforced inside the handshake, with it; the second is attested
-/// again. So an identity is shown only to a proven box. `[DESIGN 5]`
+/// again. So an identity is shown only to a proven box.
 #[derive(Debug)]
 pub struct AttestedConnection {
     connection: AnyKeyConnection,

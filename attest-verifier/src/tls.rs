@@ -3,7 +3,6 @@
 //! Two verifiers. [`AnyServer`] takes any key, so that a refusal can say *why*: the chain is one
 //! check among the others. [`ProvenServer`] takes only the key that was attested a moment ago; it
 //! refuses *inside* the handshake, because afterwards the client certificate is already shown.
-//! `[DESIGN 5]`
 
 use core::time::Duration;
 use std::sync::Arc;

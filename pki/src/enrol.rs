@@ -1,4 +1,4 @@
-//! Enrolment of a new box, in one connection. `[DESIGN 6]`
+//! Enrolment of a new box, in one connection.
 //!
 //! Appraise, then name, then check the keys it offers ([`offer`]), then make its TPM prove that
 //! it holds both the endorsement key and the attestation key ([`offer::Challenge`]), and only

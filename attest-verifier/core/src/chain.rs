@@ -128,5 +128,5 @@ pub(crate) fn in_words(uris: &[String]) -> String {
     if uris.is_empty() { String::from("no URI") } else { uris.join(" and ") }
 }
 
-/// Signature algorithms of certificates: those of our own authorities. `[DESIGN 6]`
+/// Signature algorithms of certificates: those of our own authorities.
 const ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[webpki::ring::ECDSA_P256_SHA256];

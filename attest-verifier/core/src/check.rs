@@ -5,7 +5,7 @@ use core::fmt;
 
 use measured_boot::pcr::PcrIndex;
 
-/// One check of the list. `[DESIGN 5]`
+/// One check of the list.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Check {
     /// Every part of the evidence is within its bound.

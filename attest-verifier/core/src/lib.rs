@@ -11,7 +11,6 @@
 //!
 //! | key | document |
 //! |---|---|
-//! | `DESIGN` | the design of this project, section 5: the list of checks and their order |
 //! | `TPM2-P2` | TCG TPM 2.0 Library, part 2: Structures |
 //! | `AKP` | TCG, AK certificate profile: the extended key usage of attestation keys |
 //! | `RFC5280` | Internet X.509 Public Key Infrastructure Certificate and CRL Profile |

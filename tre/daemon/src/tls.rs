@@ -1,7 +1,7 @@
 //! TLS 1.3, mutual where the peer has a certificate, with nothing that outlives a connection.
 //!
 //! No resumption, no tickets, no early data: an attestation is bound to one connection's exporter,
-//! and a second connection must not inherit it. `[DESIGN 5]`
+//! and a second connection must not inherit it.
 
 use std::sync::Arc;
 

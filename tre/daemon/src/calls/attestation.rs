@@ -1,4 +1,4 @@
-//! `POST /v1/attestation`: a quote over this connection. `[TRE14 IV-B]`, `[DESIGN 5]`
+//! `POST /v1/attestation`: a quote over this connection. `[TRE14 IV-B]`
 
 use std::sync::Arc;
 

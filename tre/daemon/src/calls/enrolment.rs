@@ -1,7 +1,7 @@
 //! Enrolment of a new box, by an operator, in one connection: begin, activate, complete.
 //!
 //! Nothing is written before `complete` has checked every certificate against the deployment's
-//! own authorities: a stranger cannot enrol the box into another domain. `[DESIGN 6]`
+//! own authorities: a stranger cannot enrol the box into another domain.
 
 use measured_boot::tpm::{AikPublic, CredentialError, EncryptedSecret, IdObject};
 use rustls::pki_types::{CertificateDer, UnixTime};

@@ -1,4 +1,4 @@
-//! Enrolment of a new box: three calls in one connection. `[DESIGN 6]`
+//! Enrolment of a new box: three calls in one connection.
 //!
 //! `begin` names the TRE and brings out its keys; `activate` proves that its TPM holds both the
 //! endorsement key and the attestation key; `complete` hands it its certificates.

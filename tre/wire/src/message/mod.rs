@@ -18,7 +18,7 @@ pub mod operator;
 pub mod registrar;
 pub mod supplier;
 
-/// How a box came up. `[DESIGN 4]`
+/// How a box came up.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StartState {
