@@ -11,6 +11,7 @@ use pki::issue;
 use pki::validity::Validity;
 use rand_core::OsRng;
 use tempfile::TempDir;
+use tre_client::clock::Clock;
 use tre_wire::id::PeerId;
 use tre_wire::role::Role;
 use tre_wire::units::UnixMillis;
@@ -37,6 +38,16 @@ pub const TRUST_DOMAIN: &str = "grid.example";
 pub fn now() -> Result<UnixMillis> {
     let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
     Ok(UnixMillis::new(u64::try_from(since_epoch.as_millis())?)?)
+}
+
+/// The same, for peers.
+#[derive(Clone, Copy, Debug)]
+pub struct WallClock;
+
+impl Clock for WallClock {
+    fn now(&self) -> UnixMillis {
+        now().unwrap_or_default()
+    }
 }
 
 impl TestDomain {

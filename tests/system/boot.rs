@@ -14,27 +14,15 @@ use image::checkout::Checkout;
 use image::machine::{Hardware, Machine};
 use measured_boot::digest::{Sha256Digest, sha256};
 use measured_boot::manifest::Purpose;
-use tre_client::clock::Clock;
 use tre_client::link::{Link, LinkError, Target};
 use tre_client::own::Own;
 use tre_tests::appliance::Appliance;
-use tre_tests::domain::{TestDomain, now};
+use tre_tests::domain::{TestDomain, WallClock, now};
 use tre_tests::trust::Reference;
 use tre_tests::{place, tools};
 use tre_wire::id::PeerId;
 use tre_wire::message::{Health, StartState};
 use tre_wire::role::Role;
-use tre_wire::units::UnixMillis;
-
-/// The wall clock of a peer.
-#[derive(Debug)]
-struct WallClock;
-
-impl Clock for WallClock {
-    fn now(&self) -> UnixMillis {
-        now().unwrap_or_default()
-    }
-}
 
 async fn health(machine: &Machine) -> Result<Health> {
     let address = machine.address().to_string();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use crate::appliance::Appliance;
-use crate::domain::{TestDomain, now};
+use crate::domain::{TestDomain, WallClock, now};
 use crate::hosted::Hosted;
 use crate::place;
 use crate::trust::Reference;
@@ -12,13 +12,11 @@ use anyhow::{Context as _, Result, ensure};
 use attest_verifier::{Examination, Trust, examine};
 use image::machine::Machine;
 use tre_client::ClientIdentity;
-use tre_client::clock::Clock;
 use tre_client::link::{Link, Target};
 use tre_client::own::Own;
 use tre_wire::id::PeerId;
 use tre_wire::policy::Policy;
 use tre_wire::role::Role;
-use tre_wire::units::UnixMillis;
 
 use crate::demo::homes::Homes;
 
@@ -43,16 +41,6 @@ pub struct Shown {
     pub image_sha256: String,
     /// `appliance` or `hosted`.
     pub mode: &'static str,
-}
-
-/// The wall clock of the parties.
-#[derive(Debug)]
-struct WallClock;
-
-impl Clock for WallClock {
-    fn now(&self) -> UnixMillis {
-        now().unwrap_or_default()
-    }
 }
 
 /// A running box, ended when it is dropped.
