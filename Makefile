@@ -1,5 +1,5 @@
 # Every target is one line. `make help` lists them.
-.PHONY: help deps image demo test bench clean
+.PHONY: help deps image demo test teeth bench clean
 .DEFAULT_GOAL := help
 DATA ?= tests/data/sceaux_weeks_15min_wh.csv
 HOME_DAYS ?= 7
@@ -18,6 +18,9 @@ demo: image ## boot the appliance, prove it, and run real households through all
 
 test: deps ## everything that CI runs
 	tests/scripts/test.sh
+
+teeth: deps ## take each check out of a copy and see its attack succeed
+	cargo run --quiet --package tre-tests --bin teeth
 
 bench: deps ## ratios against named baselines in the same run
 	tests/scripts/bench.sh

@@ -15,4 +15,6 @@ step 'programs'
 cargo build --quiet --workspace --bins
 step 'tests'
 cargo test --quiet --workspace
+step 'teeth'
+cargo run --quiet --package tre-tests --bin teeth
 step 'done'

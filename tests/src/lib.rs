@@ -10,5 +10,6 @@ pub mod demo;
 pub mod domain;
 pub mod hosted;
 pub mod place;
+pub mod teeth;
 pub mod tools;
 pub mod trust;

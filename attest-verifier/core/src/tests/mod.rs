@@ -9,3 +9,4 @@ mod quotes;
 mod reference;
 mod reports;
 pub(crate) mod scene;
+mod substitution;
