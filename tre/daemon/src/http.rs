@@ -2,7 +2,7 @@
 
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -154,6 +154,7 @@ pub(crate) fn answer<T: Serialize>(message: &T) -> Result<Answer, Problem> {
 
 /// The answer as HTTP.
 pub(crate) fn respond(result: Result<Answer, Problem>) -> Response<Full<Bytes>> {
+    let later = result.as_ref().is_err_and(|problem| problem.kind == ProblemType::Busy);
     let (status, media_type, body) = match result {
         Ok(body) => (StatusCode::OK, JSON, body),
         Err(problem) => {
@@ -167,5 +168,24 @@ pub(crate) fn respond(result: Result<Answer, Problem>) -> Response<Full<Bytes>> 
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if later {
+        headers.insert(RETRY_AFTER, HeaderValue::from(bounds::RETRY_AFTER.as_secs()));
+    }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_busy_answer_says_when_to_come_again() {
+        for kind in ProblemType::ALL {
+            let answer = respond(Err(problem(*kind, "why")));
+            let found = answer.headers().get(RETRY_AFTER).map(HeaderValue::as_bytes);
+            let expected = (*kind == ProblemType::Busy).then_some(b"2".as_slice());
+            assert_eq!(found, expected, "{kind:?}");
+            assert_eq!(answer.status().as_u16(), kind.status());
+        }
+    }
 }
