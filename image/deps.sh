@@ -1,7 +1,8 @@
 #!/bin/sh
 # deps.sh: makes sure that what `packages.txt` lists is installed, then builds the static TPM
 # software stack. Prints what is missing before doing anything; installs only as root, only from
-# the apt sources that the machine already has.
+# the apt sources that the machine already has. With `SOURCES=DIR` it installs nothing: what an
+# image is built from lies there, and a tool that is missing is named when it is needed.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -39,6 +40,7 @@ install() {
     DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $extra $absent
 }
 
+[ -z "${SOURCES:-}" ] || exec "$here/tss/build.sh"
 command -v dpkg-query >/dev/null ||
     stop "this is no Debian system; install by your own means: $(wanted | tr '\n' ' ')"
 absent=$(missing)

@@ -20,6 +20,18 @@ pub(crate) const HEADER_BYTES: usize = 16 * 1024;
 /// Longest file with a certificate chain and a key. Unit: bytes.
 pub(crate) const IDENTITY_BYTES: u64 = 64 * 1024;
 
+/// Longest evidence file of `fetch`. Unit: bytes. A log of 1 MiB has twice that in hexadecimal.
+pub(crate) const EVIDENCE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Longest event log file. Unit: bytes. Longer ones are refused when they are read.
+pub(crate) const LOG_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Longest CoRIM file. Unit: bytes. Ours have under 8 KiB.
+pub(crate) const CORIM_BYTES: usize = 1024 * 1024;
+
+/// Longest file with a signature or a public key. Unit: bytes. What is in it is bounded when read.
+pub(crate) const SIGNATURE_BYTES: u64 = 64 * 1024;
+
 /// Longest deployment or manifest file. Unit: bytes. What is in them is bounded when read.
 pub(crate) const REFERENCE_BYTES: u64 = 2 * 1024 * 1024;
 

@@ -11,6 +11,9 @@ use attest_verifier_core::quote::BindingError;
 use attest_verifier_core::wire::attestation::Evidence;
 use attest_verifier_core::wire::json::{self, JsonError};
 
+use crate::bounds;
+use crate::file::{self, FileError};
+
 /// Why evidence was not written to files.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -35,6 +38,24 @@ pub enum ExportError {
     /// There is no qualifying data to expect.
     #[error("qualification.hex: {0}")]
     Answer(#[source] BindingError),
+}
+
+/// Why there is no evidence in a file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// The file cannot be read.
+    #[error(transparent)]
+    File(FileError),
+    /// It holds something else.
+    #[error("{path}: expected evidence as `attest-verifier fetch` writes it: {source}",
+        path = .path.display())]
+    Evidence {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder found.
+        source: JsonError,
+    },
 }
 
 /// Writes the evidence into the folder `folder`, which is made if it is missing.
@@ -129,4 +150,44 @@ fn base64(bytes: &[u8]) -> String {
         text.push(if chunk.len() > 2 { digit(group, 0) } else { '=' });
     }
     text
+}
+
+/// Reads the evidence that [`export`] wrote: the file itself, or the folder with `evidence.json`.
+///
+/// # Errors
+///
+/// [`ImportError`]. Nothing in it is judged.
+pub fn load_evidence(path: &Path) -> Result<Evidence, ImportError> {
+    let file = if path.is_dir() { path.join("evidence.json") } else { path.to_path_buf() };
+    let bytes = file::read(&file, bounds::EVIDENCE_BYTES).map_err(ImportError::File)?;
+    json::decode_at_most(&bytes, bytes.len())
+        .map_err(|source| ImportError::Evidence { path: file, source })
+}
+
+/// Reads a file with an event log, such as `eventlog.bin`, or the kernel's
+/// `binary_bios_measurements`. What it holds is not looked at.
+///
+/// # Errors
+///
+/// [`FileError`].
+pub fn read_log(path: &Path) -> Result<Vec<u8>, FileError> {
+    file::read(path, bounds::LOG_BYTES)
+}
+
+/// Reads a file that may be a manifest; whether it is, and whose, is not looked at.
+///
+/// # Errors
+///
+/// [`FileError`].
+pub fn read_manifest_file(path: &Path) -> Result<Vec<u8>, FileError> {
+    file::read(path, bounds::REFERENCE_BYTES)
+}
+
+/// Reads a file that may be a CoRIM.
+///
+/// # Errors
+///
+/// [`FileError`].
+pub fn read_corim(path: &Path) -> Result<Vec<u8>, FileError> {
+    file::read(path, u64::try_from(bounds::CORIM_BYTES).unwrap_or(u64::MAX))
 }

@@ -83,7 +83,7 @@ pub struct ImageFinding {
 }
 
 /// Holds the image in the file `path` (`tre.img` or `tre.efi`) against a box's evidence and the
-/// manifest that the box should fulfil.
+/// manifest that the box should fulfil: see [`Trust::closest_to`](crate::Trust::closest_to).
 ///
 /// # Errors
 ///

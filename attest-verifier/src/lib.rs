@@ -6,15 +6,18 @@
 //! consumed here.
 //!
 //! ```no_run
-//! use std::path::Path;
+//! use std::path::{Path, PathBuf};
 //!
 //! use attest_verifier::core::wire::message::Health;
 //! use attest_verifier::core::wire::units::UnixMillis;
 //! use attest_verifier::{AttestedConnection, ClientIdentity, Trust};
 //!
 //! # async fn example(now: UnixMillis) -> Result<(), Box<dyn core::error::Error>> {
-//! // What the TRE must be: the deployment file and the reference manifest, as they lie.
-//! let trust = Trust::load(Path::new("deployment.json"), Path::new("manifest.json"))?;
+//! // What the TRE must be: the deployment file and a reference manifest, as they lie; beside it
+//! // lies manifest.json.sig, made with the release key.
+//! let manifests = [PathBuf::from("manifest.json")];
+//! let release_key = Path::new("release.pem");
+//! let trust = Trust::load(Path::new("deployment.json"), &manifests, release_key)?;
 //! // Who we are. It is shown to nobody but the TRE that has proven itself.
 //! let meter = ClientIdentity::load(Path::new("meter-1.pem"))?;
 //! let tre_id = "tre-1".parse()?;
@@ -32,14 +35,17 @@
 
 mod bounds;
 mod connection;
+pub mod corim;
 mod error;
 mod examine;
+mod explain;
 mod export;
 mod fat;
 mod file;
 mod http;
 mod identity;
 mod image;
+mod replay;
 mod tls;
 mod trust;
 
@@ -47,12 +53,16 @@ pub use attest_verifier_core as core;
 pub use connection::{Answer, AnyKeyConnection, AttestedConnection};
 pub use error::{AttestError, ConnectError, RequestError};
 pub use examine::{Examination, examine};
-pub use export::{ExportError, export};
+pub use explain::{Explanation, Finding, explain};
+pub use export::{
+    ExportError, ImportError, export, load_evidence, read_corim, read_log, read_manifest_file,
+};
 pub use fat::FatError;
 pub use file::FileError;
 pub use http::Response;
 pub use hyper::Method;
 pub use identity::{ClientIdentity, IdentityError, Origin};
 pub use image::{DecompressError, ImageError, ImageFinding, compare_image};
+pub use replay::{ReplayError, ReplayedBank, replay};
 pub use tls::ElsewhereError;
-pub use trust::{Trust, TrustError};
+pub use trust::{Trust, TrustError, load_release_key, signature_path};

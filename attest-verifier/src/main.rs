@@ -12,12 +12,15 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
-use attest_verifier::AttestError;
 use attest_verifier::core::wire::id::PeerId;
 use attest_verifier::core::wire::units::UnixMillis;
+use attest_verifier::{AttestError, Trust};
 use clap::{Args, Parser, Subcommand};
 
 /// Verifies a Trustworthy Remote Entity: exit code 0 accepted, 1 refused, 2 usage.
+///
+/// A reference manifest is believed only with its signature in MANIFEST.sig, made by
+/// `tre-pki sign-manifest` with the key whose public half is given as --release-key.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Cli {
@@ -31,6 +34,35 @@ enum Command {
     Verify(Verify),
     /// Fetches a box's evidence into files that other tools take; judges nothing.
     Fetch(Fetch),
+    /// Says what differs from the closest manifest, where, and why: 0 nothing, 1 a mismatch.
+    Explain(Explain),
+    /// Replays an event log into the PCR values of every bank that it has.
+    Replay(Replay),
+    /// Turns a manifest into an unsigned CoRIM and back; judges nothing.
+    #[command(subcommand)]
+    Corim(Corim),
+}
+
+/// What a box must be, and who says so.
+#[derive(Args, Debug)]
+struct ReferenceFiles {
+    /// The deployment file, byte for byte as the box was given it.
+    #[arg(long)]
+    deployment: PathBuf,
+    /// A reference manifest of an image, with its signature in MANIFEST.sig; repeat it for each
+    /// release that a box may have: it must equal one of them entirely.
+    #[arg(long, required = true)]
+    manifest: Vec<PathBuf>,
+    /// The public release key (PEM) that signed the manifests: release.pem of the domain.
+    #[arg(long)]
+    release_key: PathBuf,
+}
+
+impl ReferenceFiles {
+    fn load(&self) -> anyhow::Result<Trust> {
+        Trust::load(&self.deployment, &self.manifest, &self.release_key)
+            .context("expected a deployment file and signed reference manifests")
+    }
 }
 
 #[derive(Args, Debug)]
@@ -40,12 +72,8 @@ struct Verify {
     /// The name that the TRE must have.
     #[arg(long)]
     tre_id: PeerId,
-    /// The deployment file, byte for byte as the box was given it.
-    #[arg(long)]
-    deployment: PathBuf,
-    /// The reference manifest of the image.
-    #[arg(long)]
-    manifest: PathBuf,
+    #[command(flatten)]
+    reference: ReferenceFiles,
     /// The image believed to be on the box (tre.img or tre.efi): names what was changed in it.
     #[arg(long)]
     image: Option<PathBuf>,
@@ -64,6 +92,57 @@ struct Fetch {
     /// The folder to write into.
     #[arg(long)]
     out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+struct Explain {
+    /// An evidence.json of `fetch`, the folder it is in, or where a box listens: HOST:PORT.
+    #[arg(value_name = "EVIDENCE|HOST:PORT")]
+    evidence: String,
+    #[command(flatten)]
+    reference: ReferenceFiles,
+    /// The image believed to be on the box (tre.img or tre.efi): names what was changed in it.
+    #[arg(long)]
+    image: Option<PathBuf>,
+    /// Answers in JSON, digests in full.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct Replay {
+    /// A binary event log: eventlog.bin of `fetch`, or the kernel's binary_bios_measurements.
+    log: PathBuf,
+    /// Answers in JSON: {"sha256": {"0": "hex", ...}, ...}.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Corim {
+    /// Writes the values of a manifest as a CoRIM; says what CoRIM cannot carry.
+    Export(CorimExport),
+    /// Shows the values in a CoRIM that `corim export` wrote.
+    Import(CorimImport),
+}
+
+#[derive(Args, Debug)]
+struct CorimExport {
+    /// The reference manifest; its signature is not looked at.
+    #[arg(long)]
+    manifest: PathBuf,
+    /// The file to write.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+struct CorimImport {
+    /// The CoRIM, CBOR.
+    corim: PathBuf,
+    /// Answers in JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// How a command ended, unless the command itself was wrong.
@@ -112,6 +191,10 @@ fn run(command: Command) -> anyhow::Result<Ending> {
             runtime.block_on(job.run(now()?))
         }
         Command::Fetch(fetch) => runtime.block_on(cli::fetch::run(&fetch)),
+        Command::Explain(explain) => runtime.block_on(cli::explain::run(&explain, now()?)),
+        Command::Replay(replay) => cli::replay::run(&replay),
+        Command::Corim(Corim::Export(export)) => cli::corim::export(&export),
+        Command::Corim(Corim::Import(import)) => cli::corim::import(&import),
     }
 }
 

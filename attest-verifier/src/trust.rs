@@ -1,15 +1,25 @@
-//! What a verifier trusts: a deployment file and a reference manifest, as they lie.
+//! What a verifier trusts: a deployment file and released manifests, as they lie.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use attest_verifier_core::closest::Closest;
 use attest_verifier_core::measured_boot::manifest::Purpose;
 use attest_verifier_core::reference::{Reference, ReferenceError};
+use attest_verifier_core::release::{
+    ReleaseError, ReleaseKey, ReleaseKeyError, ReleasedManifest, UnverifiedManifest,
+};
+use attest_verifier_core::wire::attestation::Evidence;
+use attest_verifier_core::wire::units::UnixMillis;
 
 use crate::bounds;
 use crate::file::{self, FileError};
 
-/// A deployment and the reference manifest of the image that may run it. Cheap to clone.
+/// A deployment and the released manifests of the images that may run it. Cheap to clone.
+///
+/// There is no way to one around [`UnverifiedManifest::verify`]: every manifest in it was signed
+/// by the release key.
 #[derive(Clone, Debug)]
 pub struct Trust {
     reference: Arc<Reference>,
@@ -22,45 +32,78 @@ pub enum TrustError {
     /// A file cannot be read.
     #[error(transparent)]
     File(FileError),
-    /// The files are not a reference.
-    #[error("{deployment}, {manifest}: {source}",
-        deployment = .deployment.display(), manifest = .manifest.display())]
+    /// A manifest lies there without its signature.
+    #[error(
+        "expected the signature of {manifest} beside it: {source}; make it with \
+         `tre-pki sign-manifest`", manifest = .manifest.display()
+    )]
+    Unsigned {
+        /// The manifest file.
+        manifest: PathBuf,
+        /// Why there is no signature.
+        source: FileError,
+    },
+    /// The release key is none.
+    #[error("{path}: {source}", path = .path.display())]
+    ReleaseKey {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: ReleaseKeyError,
+    },
+    /// A manifest is not the release key's.
+    #[error("{manifest}: {source}", manifest = .manifest.display())]
+    Release {
+        /// The manifest file.
+        manifest: PathBuf,
+        /// Why not.
+        source: ReleaseError,
+    },
+    /// Deployment and manifests are not a reference.
+    #[error("{deployment}: {source}", deployment = .deployment.display())]
     Reference {
         /// The deployment file.
         deployment: PathBuf,
-        /// The manifest file.
-        manifest: PathBuf,
         /// Which of them, and why not.
         source: ReferenceError,
     },
 }
 
 impl Trust {
-    /// Reads both files; the manifest must be one for production.
+    /// Reads the deployment and each manifest with its signature, which lies beside it (see
+    /// [`signature_path`]); the manifests must be for production, and signed by the key in the PEM
+    /// file `release_key`.
     ///
     /// # Errors
     ///
     /// [`TrustError`].
-    pub fn load(deployment: &Path, manifest: &Path) -> Result<Self, TrustError> {
-        let read = |path| file::read(path, bounds::REFERENCE_BYTES).map_err(TrustError::File);
-        let (deployment_file, manifest_file) = (read(deployment)?, read(manifest)?);
-        Self::from_bytes(&deployment_file, &manifest_file, Purpose::Production).map_err(|source| {
-            let (deployment, manifest) = (deployment.to_path_buf(), manifest.to_path_buf());
-            TrustError::Reference { deployment, manifest, source }
+    pub fn load(
+        deployment: &Path,
+        manifests: &[PathBuf],
+        release_key: &Path,
+    ) -> Result<Self, TrustError> {
+        let file = file::read(deployment, bounds::REFERENCE_BYTES).map_err(TrustError::File)?;
+        let key = load_release_key(release_key)?;
+        let released = |manifest: &PathBuf| load_manifest(manifest, &key);
+        let manifests = manifests.iter().map(released).collect::<Result<_, _>>()?;
+        Self::new(&file, manifests, Purpose::Production).map_err(|source| {
+            let deployment = deployment.to_path_buf();
+            TrustError::Reference { deployment, source }
         })
     }
 
-    /// Takes both files as they lie, for a `purpose` that the caller must know.
+    /// Takes a deployment file as it lies and manifests that are verified, for a `purpose` that
+    /// the caller must know.
     ///
     /// # Errors
     ///
     /// [`ReferenceError`].
-    pub fn from_bytes(
+    pub fn new(
         deployment_file: &[u8],
-        manifest_file: &[u8],
+        manifests: Vec<ReleasedManifest>,
         purpose: Purpose,
     ) -> Result<Self, ReferenceError> {
-        let reference = Reference::from_files(deployment_file, manifest_file, purpose)?;
+        let reference = Reference::new(deployment_file, manifests, purpose)?;
         Ok(Self { reference: Arc::new(reference) })
     }
 
@@ -70,7 +113,47 @@ impl Trust {
         &self.reference
     }
 
+    /// The manifest that `evidence` comes closest to; where it says too little to tell, the first.
+    #[must_use]
+    pub fn closest_to(&self, evidence: &Evidence, now: UnixMillis) -> &ReleasedManifest {
+        match Closest::to(evidence, &self.reference, now) {
+            Ok(closest) => closest.release,
+            Err(_) => self.reference.first(),
+        }
+    }
+
     pub(crate) fn shared(&self) -> Arc<Reference> {
         Arc::clone(&self.reference)
     }
+}
+
+/// Where the signature of the manifest file `manifest` lies: the same name with `.sig` behind it.
+#[must_use]
+pub fn signature_path(manifest: &Path) -> PathBuf {
+    let mut name = OsString::from(manifest);
+    name.push(".sig");
+    PathBuf::from(name)
+}
+
+/// Reads the release key in a PEM file.
+///
+/// # Errors
+///
+/// [`TrustError::File`]; [`TrustError::ReleaseKey`].
+pub fn load_release_key(path: &Path) -> Result<ReleaseKey, TrustError> {
+    let file = file::read(path, bounds::SIGNATURE_BYTES).map_err(TrustError::File)?;
+    ReleaseKey::from_pem(&file)
+        .map_err(|source| TrustError::ReleaseKey { path: path.to_path_buf(), source })
+}
+
+/// Reads and verifies one manifest.
+fn load_manifest(path: &Path, key: &ReleaseKey) -> Result<ReleasedManifest, TrustError> {
+    let file = file::read(path, bounds::REFERENCE_BYTES).map_err(TrustError::File)?;
+    let signature = file::read(&signature_path(path), bounds::SIGNATURE_BYTES)
+        .map_err(|source| TrustError::Unsigned { manifest: path.to_path_buf(), source })?;
+    let unverified = UnverifiedManifest { file: &file, signature: &signature };
+    unverified
+        .verify(key)
+        .and_then(|signed| signed.read())
+        .map_err(|source| TrustError::Release { manifest: path.to_path_buf(), source })
 }

@@ -7,7 +7,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../cache.sh"
 . "$here/common.sh"
 package=linux-source-6.12
-tarball=/usr/src/$package.tar.xz
+# With `SOURCES=DIR`, the tarball comes from that archive of all inputs.
+tarball=${SOURCES:+$SOURCES/debian}/usr/src/$package.tar.xz
 
 [ -f "$tarball" ] || stop "$tarball is missing: run 'make deps' (Debian package $package)"
 need gcc build-essential
@@ -17,12 +18,10 @@ need bison bison
 need flex flex
 need zstd zstd
 need xz xz-utils
-need dpkg-query dpkg
-version=$(dpkg-query -W -f '${Version}' "$package") || stop "$package is not installed by dpkg"
 
 key=$({
-    cat "$here/build.sh" "$here/common.sh" "$here/tre.config" "$here/initramfs.list"
-    echo "$version"
+    cat "$here/build.sh" "$here/common.sh" "$here/check.sh" "$here/initramfs.list"
+    cat "$here/tre.config" "$here/implied.config"
     # Reading the whole tarball takes half a second and leaves no doubt.
     sha256sum <"$tarball"
     gcc --version | head -n 1
@@ -33,7 +32,7 @@ kernel=$cache/kernel/$key
 
 # Unpacks what an x86 kernel without graphics, sound and the like is built from: a third of it.
 unpack() {
-    say "unpacking $package $version"
+    say "unpacking $tarball"
     # The patterns are tar's.
     tar -xJf "$tarball" -C "$1" --strip-components 1 --anchored --wildcards \
         --exclude="$package/arch/[!x]*.[chS]" --exclude="$package/arch/*.dts*" \
@@ -43,15 +42,19 @@ unpack() {
         --exclude="$package/tools/testing/*" --exclude="$package/tools/perf/*"
 }
 
-# Every line of the fragment holds in the final configuration, or the build stops.
-check_config() {
-    sed -n 's/^# \(CONFIG_[A-Z0-9_]*\) is not set$/\1/p' "$here/tre.config" |
-        while read -r symbol; do
-            ! grep "^$symbol=" "$1" || stop "the kernel insists on the line above"
-        done &&
-        grep '^CONFIG_' "$here/tre.config" | while read -r line; do
-            grep -qxF "$line" "$1" || stop "the kernel refuses '$line'"
-        done
+# The files of the sources that `make tinyconfig` sets options from.
+tiny="kernel/configs/tiny-base.config kernel/configs/tiny.config arch/x86/configs/tiny.config"
+
+# configure OUT: the tiny configuration, and in it what `tre.config` asks for; everything else that
+# can be off is off. Refuses a result that is not the reviewed one.
+configure() {
+    # shellcheck disable=SC2086 # a list of files
+    kernel_make "$1" tinyconfig &&
+        cp "$1/.config" "$1/config.tiny" &&
+        (cd "$1/.." && cat $tiny "$here/tre.config") >"$1/config.asked" &&
+        kernel_make "$1" KCONFIG_ALLCONFIG=config.asked allnoconfig &&
+        "$here/check.sh" "$1/config.tiny" "$here/tre.config" "$here/implied.config" \
+            "$1/.config" "$1/.."
 }
 
 # compile OUT: everything but a real /init. Each step only if the one before succeeded: the caller
@@ -59,10 +62,7 @@ check_config() {
 compile() {
     cp "$here/initramfs.list" "$1/initramfs.list" &&
         : >"$1/tred" &&
-        kernel_make "$1" tinyconfig &&
-        (cd "$1" && ../scripts/kconfig/merge_config.sh -m .config "$here/tre.config") &&
-        kernel_make "$1" olddefconfig &&
-        check_config "$1/.config" &&
+        configure "$1" &&
         kernel_make "$1" bzImage
 }
 

@@ -3,12 +3,17 @@
 //! In a cargo call and a target folder of its own, so that no feature or flag of a development
 //! build finds its way in.
 
-use std::env;
+mod read;
+
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use crate::checkout::Checkout;
+use crate::checkout::{self, Checkout};
 use crate::file::FileError;
+use crate::inputs;
+use crate::tcb::Compiled;
 use crate::tool::{Tool, ToolError};
 
 const CARGO: Tool = Tool { program: "cargo", package: "a Rust toolchain from rustup" };
@@ -27,6 +32,18 @@ const FOREIGN: [&str; 8] = [
     "MAKEFLAGS",
     "RUSTFLAGS",
 ];
+
+/// What the executable calls the folders of other people's crates.
+const CRATES: &str = "/crates";
+
+/// An executable.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Executable {
+    /// Where it is, and what compiler and linker told of it.
+    pub(crate) compiled: Compiled,
+    /// The source files of this checkout that the compiler read for it.
+    pub(crate) sources: BTreeSet<PathBuf>,
+}
 
 /// Why there is no executable.
 #[derive(Debug, thiserror::Error)]
@@ -50,9 +67,21 @@ pub enum CompileError {
         /// The path in it.
         found: PathBuf,
     },
+    /// The linker took something from this system that the lock file does not know of.
+    #[error(
+        "{} was linked with {}, which is no locked input: add it to the list in image/src/inputs",
+        executable.display(),
+        found.display()
+    )]
+    ForeignFile {
+        /// The executable.
+        executable: PathBuf,
+        /// The file.
+        found: PathBuf,
+    },
 }
 
-/// Compiles the executable `bin` of `package` without its default features, and says where it is.
+/// Compiles the executable `bin` of `package` without its default features.
 ///
 /// # Errors
 ///
@@ -61,34 +90,76 @@ pub(crate) fn executable(
     checkout: &Checkout,
     package: &str,
     bin: &str,
-) -> Result<PathBuf, CompileError> {
+) -> Result<Executable, CompileError> {
     checkout.run("tss/build.sh", &[]).map_err(CompileError::Tool)?;
     let target = checkout.root().join("target/appliance");
-    let cargo_home = cargo_home();
-    let maps = [(checkout.root(), "/tre"), (cargo_home.as_path(), "/cargo")];
+    // Unpacks the crates: their folder has to be known before anything is compiled.
+    let mut fetch = cargo(checkout)?;
+    fetch.args(["fetch", "--quiet", "--locked", "--target", TARGET]);
+    CARGO.run_aloud(&mut fetch).map_err(CompileError::Tool)?;
+    let folders = folders(checkout)?;
+    let maps: Vec<(&Path, &str)> = folders.iter().map(|(from, to)| (from.as_path(), *to)).collect();
+
+    let linked = format!("target/appliance/{bin}.linked");
+    let map = format!("target/appliance/{bin}.map");
+    let mut command = cargo(checkout)?;
+    command
+        .args(["rustc", "--locked", "--release", "--no-default-features", "--target", TARGET])
+        .args(["--package", package, "--bin", bin])
+        .args(["--message-format", "json-render-diagnostics", "--"])
+        .arg(format!("-Clink-arg=-Wl,--dependency-file={linked}"))
+        .arg(format!("-Clink-arg=-Wl,-Map={map}"))
+        .env("CARGO_TARGET_DIR", &target)
+        .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(checkout, &maps))
+        .env(format!("CFLAGS_{}", TARGET.replace('-', "_")), c_flags(checkout, &maps))
+        .env("PKG_CONFIG_PATH", checkout.root().join("target/tss/appliance/lib/pkgconfig"));
+    fs::create_dir_all(&target).map_err(step("making", &target))?;
+    let messages = CARGO.run_aloud(&mut command).map_err(CompileError::Tool)?;
+    let folder = target.join(TARGET).join("release");
+    let path = folder.join(bin);
+    refuse_paths(&path, &maps)?;
+    read::refuse_foreign_files(checkout, &path, &checkout.root().join(linked))?;
+    let sources = read::sources(checkout, &folder.join(format!("{bin}.d")))?;
+    let compiled = Compiled { executable: path, messages, map: checkout.root().join(map) };
+    Ok(Executable { compiled, sources })
+}
+
+/// Cargo without the variables that would change what it makes, and with the crates of the
+/// archive of all inputs, if that is what the checkout is built from.
+fn cargo(checkout: &Checkout) -> Result<Command, CompileError> {
     let mut command = CARGO.command().map_err(CompileError::Tool)?;
     for variable in FOREIGN {
         command.env_remove(variable);
     }
-    command
-        .current_dir(checkout.root())
-        .args(["build", "--locked", "--release", "--no-default-features", "--target", TARGET])
-        .args(["--package", package, "--bin", bin])
-        .env("CARGO_TARGET_DIR", &target)
-        .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(&maps))
-        .env(format!("CFLAGS_{}", TARGET.replace('-', "_")), c_flags(&maps))
-        .env("PKG_CONFIG_PATH", checkout.root().join("target/tss/appliance/lib/pkgconfig"));
-    CARGO.run_aloud(&mut command).map_err(CompileError::Tool)?;
-    let executable = target.join(TARGET).join("release").join(bin);
-    refuse_paths(&executable, &maps)?;
-    Ok(executable)
+    command.current_dir(checkout.root());
+    if let Some(sources) = checkout.sources() {
+        command.arg("--config").arg(sources.join("cargo/config.toml"));
+    }
+    Ok(command)
+}
+
+/// Folders of this machine whose files are compiled in, each with its name for everyone: so an
+/// executable knows neither where it was built nor which mirror its crates came from.
+fn folders(checkout: &Checkout) -> Result<Vec<(PathBuf, &'static str)>, CompileError> {
+    let mut folders = Vec::from([(checkout.root().to_owned(), "/tre")]);
+    if let Some(sources) = checkout.sources() {
+        folders.push((sources.join("crates"), CRATES));
+        return Ok(folders);
+    }
+    let registries = checkout::cargo_home().join("registry/src");
+    for registry in fs::read_dir(&registries).map_err(step("listing", &registries))? {
+        folders.push((registry.map_err(step("listing", &registries))?.path(), CRATES));
+    }
+    Ok(folders)
 }
 
 /// Static, at a fixed address, without an id that hashes what else the linker saw.
-fn rust_flags(maps: &[(&Path, &str)]) -> String {
+fn rust_flags(checkout: &Checkout, maps: &[(&Path, &str)]) -> String {
     let fixed = ["-Ctarget-feature=+crt-static", "-Crelocation-model=static"];
     let mut flags: Vec<String> = fixed.map(String::from).into();
     flags.push("-Clink-arg=-Wl,--build-id=none".into());
+    let system = inputs::system_options(checkout);
+    flags.extend(system.iter().map(|option| format!("-Clink-arg={option}")));
     flags.extend(
         maps.iter().map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())),
     );
@@ -96,14 +167,10 @@ fn rust_flags(maps: &[(&Path, &str)]) -> String {
     flags.join("\x1f")
 }
 
-fn c_flags(maps: &[(&Path, &str)]) -> String {
+fn c_flags(checkout: &Checkout, maps: &[(&Path, &str)]) -> String {
     let map = |(from, to): &(&Path, &str)| format!("-ffile-prefix-map={}={to}", from.display());
-    maps.iter().map(map).collect::<Vec<_>>().join(" ")
-}
-
-fn cargo_home() -> PathBuf {
-    let home = || PathBuf::from(env::var_os("HOME").unwrap_or_default()).join(".cargo");
-    env::var_os("CARGO_HOME").map_or_else(home, PathBuf::from)
+    let system = inputs::system_options(checkout);
+    maps.iter().map(map).chain(system).collect::<Vec<_>>().join(" ")
 }
 
 /// The maps hide the paths of this machine; this holds that they hid all.
@@ -118,6 +185,10 @@ fn refuse_paths(executable: &Path, maps: &[(&Path, &str)]) -> Result<(), Compile
         }
     }
     Ok(())
+}
+
+fn step(step: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> CompileError {
+    move |source| CompileError::File(FileError::at(step, path)(source))
 }
 
 #[cfg(test)]

@@ -33,7 +33,11 @@ pub(crate) fn unless_missing(result: io::Result<()>) -> io::Result<()> {
 }
 
 /// Writes `bytes` to `path`: whoever reads it finds the old content or the new, never half.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+///
+/// # Errors
+///
+/// [`FileError`]; `path` is as it was then.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let new = tempfile::NamedTempFile::new_in(folder).map_err(FileError::at("making", path))?;
     fs::write(new.path(), bytes).map_err(FileError::at("writing", path))?;

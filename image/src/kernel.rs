@@ -21,9 +21,24 @@ impl Kernel {
         Ok(Self(OsStr::from_bytes(printed.trim_ascii_end()).into()))
     }
 
+    /// A kernel that was compiled into `folder`.
+    pub(crate) const fn at(folder: PathBuf) -> Self {
+        Self(folder)
+    }
+
     /// The hash of everything that went into it.
-    pub(crate) fn key(&self) -> &OsStr {
-        self.0.file_name().unwrap_or_default()
+    pub(crate) fn name(&self) -> String {
+        self.0.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Its folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.0
+    }
+
+    /// The kernel with an empty /init.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.0.join("out/arch/x86/boot/bzImage")
     }
 
     /// The script that links.

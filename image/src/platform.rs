@@ -1,8 +1,9 @@
 //! Platform definitions: what firmware measures of itself and of the machine, PCR 0 and 1.
 //!
-//! These cannot be computed from files: OVMF measures code after running it in place. They are
-//! recorded once for each machine definition; those of well-known machines are committed, others
-//! are kept in the cache.
+//! Not all of it can be computed from files: OVMF measures some code after running it in place, and
+//! boot variables name the machine's devices. So both are recorded once for each machine; those of
+//! well-known machines are committed, others are kept in the cache. What can be computed
+//! ([`firmware`]) has to agree.
 
 use std::fs;
 use std::io;
@@ -13,18 +14,30 @@ use measured_boot::manifest::{Platform, PlatformDefinition};
 
 use crate::checkout::{self, Checkout};
 use crate::file::{self, FileError};
-use crate::machine::{FIRMWARE, Hardware};
+use crate::firmware::{self, FirmwareError};
+use crate::machine::{Firmware, Hardware};
 
 /// Why a platform's definition cannot be read or kept.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlatformError {
     /// The firmware is not installed.
-    #[error("firmware {FIRMWARE} cannot be read: run 'make deps' (Debian package ovmf): {source}")]
+    #[error("firmware {path} cannot be read: run 'make deps' (Debian package ovmf): {source}")]
     Firmware {
+        /// Its file.
+        path: &'static str,
         /// What the system said.
         #[source]
         source: io::Error,
+    },
+    /// A definition contradicts the firmware's file.
+    #[error("definition of platform {name}: {source}")]
+    Contradiction {
+        /// The platform.
+        name: String,
+        /// In what.
+        #[source]
+        source: FirmwareError,
     },
     /// A file cannot be read or written.
     #[error("platform definition: {0}")]
@@ -53,19 +66,27 @@ pub enum PlatformError {
 ///
 /// [`PlatformError::Firmware`].
 pub fn identify(hardware: &Hardware) -> Result<Platform, PlatformError> {
-    let firmware = fs::read(FIRMWARE).map_err(|source| PlatformError::Firmware { source })?;
-    let (machine, cpus, tpm) = (Hardware::MACHINE, Hardware::CPUS, hardware.tpm.device());
+    let path = hardware.firmware.code();
+    let file = Checkout::own().debian(path);
+    let code = fs::read(file).map_err(|source| PlatformError::Firmware { path, source })?;
+    let &Hardware { memory_mib, cpus, tpm, firmware } = hardware;
+    let machine = Hardware::MACHINE;
+    let firmware = match firmware {
+        Firmware::Plain => "",
+        Firmware::SecureBoot => "-secureboot",
+    };
     Ok(Platform {
-        name: format!("qemu-{machine}-{tpm}-{}mib-{cpus}cpu", hardware.memory_mib),
-        firmware_sha256: sha256(&firmware),
+        name: format!("qemu-{machine}-{tpm}-{memory_mib}mib-{cpus}cpu{firmware}"),
+        firmware_sha256: sha256(&code),
         machine: machine.into(),
-        memory_mib: hardware.memory_mib,
+        memory_mib,
         cpus,
-        tpm: tpm.into(),
+        tpm: tpm.device().into(),
     })
 }
 
-/// The definition of `platform`: the committed one, or one that was recorded here.
+/// The definition of `platform`: the committed one, or one that was recorded here. What of it
+/// follows from the firmware's file is computed once more and compared.
 ///
 /// # Errors
 ///
@@ -78,11 +99,27 @@ pub fn find(
         for path in files(&folder)? {
             let definition = read(&path)?;
             if is_same_machine(&definition.platform, platform) {
-                return Ok(Some(definition));
+                return checked(definition).map(Some);
             }
         }
     }
     Ok(None)
+}
+
+/// The definition, once the firmware's file agrees; each event says where it comes from.
+fn checked(definition: PlatformDefinition) -> Result<PlatformDefinition, PlatformError> {
+    let name = definition.platform.name.clone();
+    let path = [Firmware::Plain, Firmware::SecureBoot].into_iter().map(Firmware::code);
+    for path in path {
+        let file = Checkout::own().debian(path);
+        let code = fs::read(file).map_err(|source| PlatformError::Firmware { path, source })?;
+        if sha256(&code) == definition.platform.firmware_sha256 {
+            return firmware::explained(definition, &code)
+                .map_err(|source| PlatformError::Contradiction { name, source });
+        }
+    }
+    // Of a firmware that is not installed here there is nothing to compute.
+    Ok(definition)
 }
 
 /// Keeps a definition for later builds on this machine; says where.
@@ -189,7 +226,7 @@ mod tests {
         for path in committed {
             let platform = read(&path).expect("reads").platform;
             assert_eq!(platform.machine, Hardware::MACHINE);
-            assert_eq!(platform.cpus, Hardware::CPUS);
+            assert!((1..=8).contains(&platform.cpus), "{} processors", platform.cpus);
             platform.tpm.parse::<TpmInterface>().expect("known");
         }
     }

@@ -94,7 +94,7 @@ pub fn record(checkout: &Checkout, hardware: Hardware) -> Result<PlatformDefinit
     let folder = tempfile::tempdir()
         .map_err(FileError::at("making a folder in", &std::env::temp_dir()))
         .map_err(RecordError::File)?;
-    let (pcrs, log) = boot(checkout, &init, hardware, folder.path())?;
+    let (pcrs, log) = boot(checkout, &init.compiled.executable, hardware, folder.path())?;
     let log = EventLog::parse(&log).map_err(RecordError::Log)?;
     let replayed = log.replay().map_err(RecordError::Log)?;
     for (pcr, value) in pcrs {
@@ -124,7 +124,7 @@ fn boot(
     fat::write(&efi, &image).map_err(RecordError::BootDisk)?;
     disk::create_blank(&disk).map_err(RecordError::DataDisk)?;
     let state = folder.join("state");
-    let config = MachineConfig { image, disk, state, port: None, hardware };
+    let config = MachineConfig { hardware, ..MachineConfig::new(image, disk, state) };
     let machine = Machine::start_until(&config, DONE).map_err(RecordError::Machine)?;
     let step = |step| {
         let path = machine.console().to_path_buf();

@@ -1,16 +1,21 @@
 //! The reference manifest of an image: made from its files, the platform and the inputs.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use measured_boot::component::{self, Component, Compression, Payload, SplitError};
 use measured_boot::digest::sha256;
 use measured_boot::manifest::{
-    EfiRecord, ExpectationError, FileRecord, ManifestFormat, PcrExpectations, PlatformDefinition,
-    Purpose, ReferenceManifest,
+    EfiRecord, ExpectationError, FileRecord, PcrExpectations, PlatformDefinition, Purpose,
+    ReferenceManifest, Release,
 };
 use measured_boot::pe::{EfiFile, PeError};
 use measured_boot::predict;
+use measured_boot::secure_boot::SecureBoot;
 use ruzstd::decoding::FrameDecoder;
 use ruzstd::decoding::errors::FrameDecoderError;
 
+use crate::file::FileError;
 use crate::inputs::Inputs;
 
 /// Name of the boot disk among the files of an image.
@@ -49,6 +54,49 @@ pub enum UnpackError {
     Zstd(#[source] FrameDecoderError),
 }
 
+/// Why a manifest's file cannot be read or made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManifestFileError {
+    /// It cannot be read.
+    #[error("manifest: {0}")]
+    File(#[source] FileError),
+    /// It is no manifest.
+    #[error("manifest {}: {source}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A manifest that cannot be written as JSON.
+    #[error("manifest cannot be written as JSON: {0}")]
+    Unwritable(#[source] serde_json::Error),
+}
+
+/// The manifest in the file at `path`.
+///
+/// # Errors
+///
+/// [`ManifestFileError`].
+pub fn read(path: &Path) -> Result<ReferenceManifest, ManifestFileError> {
+    let bytes = fs::read(path).map_err(FileError::at("reading", path));
+    let bytes = bytes.map_err(ManifestFileError::File)?;
+    serde_json::from_slice(&bytes)
+        .map_err(|source| ManifestFileError::Json { path: path.into(), source })
+}
+
+/// The file of a manifest: the same manifest gives the same bytes.
+///
+/// # Errors
+///
+/// [`ManifestFileError::Unwritable`].
+pub fn text(manifest: &ReferenceManifest) -> Result<String, ManifestFileError> {
+    let text = serde_json::to_string_pretty(manifest).map_err(ManifestFileError::Unwritable)?;
+    Ok(text + "\n")
+}
+
 /// The parts of the EFI file, uncompressed, each with its hash.
 ///
 /// # Errors
@@ -58,21 +106,24 @@ pub fn components(efi: &[u8]) -> Result<Vec<Component>, ReferenceError> {
     component::split(efi, unpack).map_err(ReferenceError::Split)
 }
 
-/// What every PCR must hold after this EFI file was booted on this platform.
+/// What every PCR must hold after this EFI file was booted on this platform, under this secure
+/// boot.
 ///
 /// # Errors
 ///
 /// [`ReferenceError::Efi`], [`ReferenceError::Prediction`].
 pub fn predicted(
     efi: &[u8],
+    secure_boot: &SecureBoot<'_>,
     platform: &PlatformDefinition,
 ) -> Result<PcrExpectations, ReferenceError> {
     let authenticode = EfiFile::parse(efi).map_err(ReferenceError::Efi)?.authenticode();
-    predict::expectations(authenticode, &platform.pcr0, &platform.pcr1)
+    predict::expectations(authenticode, secure_boot, &platform.pcr0, &platform.pcr1)
         .map_err(ReferenceError::Prediction)
 }
 
 /// Everything that is known of the image `disk` with the EFI file `efi` in it before it runs.
+/// Without a `release` the manifest is of format 1.
 pub(crate) fn manifest(
     efi: &[u8],
     disk: &[u8],
@@ -80,19 +131,20 @@ pub(crate) fn manifest(
     inputs: Inputs,
     locked: bool,
     purpose: Purpose,
+    release: Option<Release>,
 ) -> Result<ReferenceManifest, ReferenceError> {
     let length = |bytes: &[u8]| u64::try_from(bytes.len()).map_err(|_| ReferenceError::Length);
     let authenticode = EfiFile::parse(efi).map_err(ReferenceError::Efi)?.authenticode();
     Ok(ReferenceManifest {
-        format: ManifestFormat,
+        release,
         purpose,
         image: FileRecord { name: BOOT_DISK.into(), len: length(disk)?, sha256: sha256(disk) },
         efi: EfiRecord { len: length(efi)?, sha256: sha256(efi), authenticode },
         components: components(efi)?,
-        pcrs: predicted(efi, &platform)?,
+        pcrs: predicted(efi, &SecureBoot::PRISTINE, &platform)?,
         platform: platform.platform,
+        packages: inputs.package_versions(),
         tools: inputs.tools,
-        packages: inputs.packages,
         // Whoever releases an image says how long it may be believed; a build does not know.
         valid_from: None,
         valid_until: None,

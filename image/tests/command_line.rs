@@ -95,10 +95,13 @@ fn run(folder: &Path) -> Command {
     command
 }
 
+/// A data disk without content, and a boot disk that has the first sector of one.
 fn make_disks(folder: &Path) {
-    for file in ["data.img", "tre.img"] {
-        fs::write(folder.join(file), b"").expect("writes");
-    }
+    let mut sector = [0; 512];
+    sector[0x36..0x39].copy_from_slice(b"FAT");
+    sector[510..].copy_from_slice(&[0x55, 0xaa]);
+    fs::write(folder.join("tre.img"), sector).expect("writes");
+    fs::write(folder.join("data.img"), b"").expect("writes");
 }
 
 #[test]
@@ -110,6 +113,78 @@ fn a_missing_boot_image_is_named_with_its_remedy() {
     let expected =
         format!("tre-image: boot image {image} is missing: 'tre-image build' makes one\n");
     assert_eq!(said, expected);
+}
+
+#[test]
+fn a_boot_disk_without_a_file_system_is_named() {
+    let folder = folder();
+    make_disks(folder.path());
+    fs::write(folder.path().join("tre.img"), b"MZ").expect("writes");
+    let said = refused(&run(folder.path()).output().expect("starts"), 1);
+    assert!(said.contains("tre.img is no boot image: 'tre-image build' makes one"), "{said}");
+}
+
+#[test]
+fn a_missing_variable_store_is_named_with_its_remedy() {
+    let folder = folder();
+    make_disks(folder.path());
+    let store = folder.path().join("vars.fd");
+    let mut command = run(folder.path());
+    let said = refused(&command.arg("--secure-boot").arg(store).output().expect("starts"), 1);
+    assert!(said.contains("vars.fd is missing: 'tre-image variables' makes one"), "{said}");
+}
+
+/// Certificates of the test domain for secure boot.
+fn vector(name: &str) -> String {
+    format!("{}/../tests/vectors/secure-boot/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn variables(out: &Path, allowed: &[&str]) -> Output {
+    let (platform, exchange) = (vector("platform-key.crt"), vector("key-exchange-key.crt"));
+    let keys = ["variables", "--platform-key", &platform, "--key-exchange-key", &exchange];
+    tre_image(&[&keys[..], &["--out", text(out)], allowed].concat())
+}
+
+#[test]
+fn a_variable_store_is_the_same_each_time_and_never_overwritten() {
+    let folder = folder();
+    let (one, two) = (folder.path().join("one.fd"), folder.path().join("two.fd"));
+    let signer = vector("signer.crt");
+    let allowed = ["--certificate", signer.as_str()];
+    for path in [&one, &two] {
+        let output = variables(path, &allowed);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert!(fs::read(&one).expect("made") == fs::read(&two).expect("made"), "two stores differ");
+    let said = refused(&variables(&one, &allowed), 1);
+    assert!(said.contains("one.fd exists already and is left alone"), "{said}");
+}
+
+#[test]
+fn what_is_no_certificate_or_no_efi_file_makes_no_store() {
+    let folder = folder();
+    let (out, other) = (folder.path().join("vars.fd"), folder.path().join("other"));
+    fs::write(&other, b"neither").expect("writes");
+    let said = refused(&variables(&out, &["--certificate", text(&other)]), 1);
+    assert!(said.contains("is no X.509 certificate, in PEM or DER"), "{said}");
+    refused(&variables(&out, &["--image-hash", text(&other)]), 1);
+    assert!(!out.exists());
+    // Nothing that may start is no store either.
+    refused(&variables(&out, &[]), 2);
+}
+
+#[test]
+fn a_key_that_firmware_cannot_verify_with_is_named() {
+    let folder = folder();
+    let (out, key) = (folder.path().join("vars.fd"), folder.path().join("ec.crt"));
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
+        .args(["-subj", "/CN=P-256", "-keyout", "/dev/null", "-out", text(&key)])
+        .output()
+        .expect("openssl is installed");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let said = refused(&variables(&out, &["--certificate", text(&key)]), 1);
+    assert!(said.contains("ec.crt has another key than RSA"), "{said}");
 }
 
 #[test]
@@ -139,6 +214,7 @@ fn wrong_usage_is_told_apart_from_refusal() {
         &["disk", "--out", "x"],
         &["build", "--memory", "5"],
         &["build", "--tpm", "tpm-spi"],
+        &["run", "--state", "s", "--disk", "d", "--smp", "9"],
         &["nothing"],
     ] {
         refused(&tre_image(arguments), 2);

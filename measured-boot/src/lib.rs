@@ -23,6 +23,7 @@ pub mod pcr;
 pub mod pe;
 pub mod predict;
 pub mod reader;
+pub mod secure_boot;
 pub mod tpm;
 
 #[cfg(test)]

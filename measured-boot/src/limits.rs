@@ -26,3 +26,24 @@ pub const MAX_ARCHIVE_ENTRIES: usize = 1024;
 
 /// Longest path in the built-in initramfs. Unit: byte. Linux's own `PATH_MAX`.
 pub const MAX_PATH_LEN: usize = 4096;
+
+/// Most components of an EFI file in a manifest. Ours has six.
+pub const MAX_COMPONENTS: usize = 64;
+
+/// Most versions in one list of a manifest. Ours have about ten.
+pub const MAX_VERSIONS: usize = 256;
+
+/// Most Rust packages in a TCB report. Ours has under 100.
+pub const MAX_TCB_PACKAGES: usize = 512;
+
+/// Most libraries in a TCB report. Ours has under ten.
+pub const MAX_TCB_LIBRARIES: usize = 64;
+
+/// Most system calls in a TCB report. Linux has under 500.
+pub const MAX_TCB_SYSTEM_CALLS: usize = 512;
+
+/// Most phases of one system call in a TCB report. Ours has two.
+pub const MAX_TCB_PHASES: usize = 8;
+
+/// Most ports in a TCB report. Ours has one.
+pub const MAX_TCB_PORTS: usize = 64;

@@ -4,24 +4,35 @@
 //! what a signature cannot: every PCR stands in it exactly once, no value contradicts its own
 //! events, and nothing but the two resettable PCRs can be waived.
 
+mod bounded;
+mod document;
 mod expectation;
+mod release;
+pub mod tcb;
 mod versions;
 
 use alloc::{string::String, vec::Vec};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 
 pub use expectation::{Expectation, ExpectationError, ExpectedEvent, PcrExpectations};
+pub use release::{Release, ReleaseNumber};
 pub use versions::Versions;
 
-use crate::{component::Component, digest::Sha256Digest};
+use crate::{component::Component, digest::Sha256Digest, limits::MAX_EVENTS};
+use bounded::at_most;
+use document::Document;
 
 /// Everything that is known of an image before it runs.
+///
+/// Its file is of format 2 if it has a [`Release`], of format 1 if not; no other format is read,
+/// and no mixture of the two.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
+#[serde(into = "Document", try_from = "Document")]
 pub struct ReferenceManifest {
-    /// Version of this structure.
-    pub format: ManifestFormat,
+    /// Which release the image is, and what is in it; `None` for an image that is no release:
+    /// one with a foreign executable in it, or no image at all.
+    pub release: Option<Release>,
     /// What the manifest may be believed for.
     pub purpose: Purpose,
     /// The FAT image with the EFI file in it.
@@ -38,17 +49,13 @@ pub struct ReferenceManifest {
     pub tools: Versions,
     /// The packages that went into it, with versions.
     pub packages: Versions,
-    /// From when it may be believed. Unit: second since 1970.
+    /// The first second in which it may be believed. Unit: second since 1970.
     pub valid_from: Option<u64>,
-    /// Until when it may be believed. Unit: second since 1970.
+    /// The last second in which it may be believed. Unit: second since 1970.
     pub valid_until: Option<u64>,
     /// Whether every input had the version and hash of the lock file.
     pub locked: bool,
 }
-
-/// Format 1. Another number is refused when decoding.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct ManifestFormat;
 
 /// Whether a manifest speaks of boxes that may hold real readings.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -109,28 +116,12 @@ pub struct PlatformDefinition {
     /// The machine.
     pub platform: Platform,
     /// Events of PCR 0, in order.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_EVENTS>")]
     pub pcr0: Vec<ExpectedEvent>,
     /// Events of PCR 1, in order.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_EVENTS>")]
     pub pcr1: Vec<ExpectedEvent>,
 }
-
-impl Serialize for ManifestFormat {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u32(FORMAT)
-    }
-}
-
-impl<'de> Deserialize<'de> for ManifestFormat {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match u32::deserialize(deserializer)? {
-            FORMAT => Ok(Self),
-            _ => Err(de::Error::custom("expected manifest format 1, found another")),
-        }
-    }
-}
-
-/// The one format there is.
-const FORMAT: u32 = 1;
 
 #[cfg(test)]
 mod tests;

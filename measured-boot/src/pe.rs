@@ -182,6 +182,12 @@ impl<'a> EfiFile<'a> {
         sha256_of_parts(headers.into_iter().chain(sections).chain([rest]))
     }
 
+    /// Whether a table of certificates is attached: signatures, which the hash leaves out.
+    #[must_use]
+    pub const fn is_signed(&self) -> bool {
+        self.certificate_len > 0
+    }
+
     /// The sections that have bytes in the file, by position.
     #[must_use]
     pub fn sections(&self) -> Vec<Section> {

@@ -1,13 +1,14 @@
 //! The commands: files in, files out, and a few lines about it.
 
+mod sign;
+
 use anyhow::Context as _;
-use attest_verifier::core::measured_boot::manifest::Purpose;
 use attest_verifier::{ClientIdentity, Trust};
 use measured_boot::digest::sha256;
 use pki::domain::Domain;
 use pki::ek::EkRoots;
 use pki::enrol::Enrolment;
-use pki::enrol::record::{AppraisedAgainst, Record};
+use pki::enrol::record::Record;
 use pki::file::{self, Access, FileError};
 use pki::issue;
 use pki::validity::Validity;
@@ -21,8 +22,7 @@ use tre_wire::units::UnixMillis;
 
 use crate::{Deployment, Enrol, Init, Issue};
 
-/// Longest manifest file. Unit: bytes.
-const MANIFEST_BYTES: u64 = 1024 * 1024;
+pub(crate) use sign::sign_manifest;
 
 /// Answers with `text`, or with `facts` in JSON.
 fn answer(in_json: bool, facts: &impl Serialize, text: &str) -> anyhow::Result<()> {
@@ -45,12 +45,15 @@ pub(crate) fn init(
     now: UnixMillis,
     random: &mut dyn CryptoRngCore,
 ) -> anyhow::Result<()> {
-    let Init { domain: folder, trust_domain, json } = init;
-    let domain = Domain::init(&folder, trust_domain, now, random)?;
+    let Init { domain: folder, trust_domain, demo, json } = init;
+    let make = if demo { Domain::init_demo } else { Domain::init };
+    let domain = make(&folder, trust_domain, now, random)?;
     let trust_domain = domain.trust_domain().as_str();
+    let kind = if demo { "DEMO domain" } else { "domain" };
     let text = format!(
-        "made the domain {trust_domain} in {folder}\n\
-         take root.key.pem offline: nothing below needs it",
+        "made the {kind} {trust_domain} in {folder}\n\
+         take root.key.pem offline: nothing below needs it\n\
+         give release.pem to everybody who is to verify a TRE",
         folder = folder.display()
     );
     answer(json, &Made { domain: folder.display().to_string(), trust_domain }, &text)
@@ -116,9 +119,9 @@ pub(crate) fn enrol(
         return Err(FileError::Exists { path: path.to_path_buf() }.into());
     }
     let domain = Domain::open(&enrol.domain)?;
-    let deployment = file::read(&enrol.deployment, u64::try_from(MAX_BYTES)?)?;
-    let manifest = file::read(&enrol.manifest, MANIFEST_BYTES)?;
-    let trust = Trust::from_bytes(&deployment, &manifest, Purpose::Production)?;
+    let own = domain.release_key_path();
+    let release_key = enrol.release_key.as_deref().unwrap_or(&own);
+    let trust = Trust::load(&enrol.deployment, &enrol.manifest, release_key)?;
     let operator = ClientIdentity::load(&enrol.operator)?;
     let enrolment = Enrolment {
         tre: &domain.identity(Role::Tre, enrol.tre_id.clone()),
@@ -126,7 +129,6 @@ pub(crate) fn enrol(
         roots: &EkRoots::load(&enrol.ek_roots)?,
         records: &domain.records(),
         trust: &trust,
-        against: AppraisedAgainst { manifest: sha256(&manifest), deployment: sha256(&deployment) },
         validity: Validity::of_days(now, enrol.days)?,
         now,
     };

@@ -2,12 +2,12 @@
 //!
 //! | file | what it is | who holds it |
 //! |---|---|---|
-//! | `domain.json` | format and name | all |
+//! | `domain.json` | format, name, purpose | all |
 //! | `root.pem`, `root.key.pem` | root authority | offline |
 //! | `tre-authority.pem`, `.key.pem` | certifies TREs | regulator |
 //! | `grid-authority.pem`, `.key.pem` | certifies every other role | grid authority |
-//! | `release.pub.pem`, `.key.pem` | signs reference manifests | regulator |
-//! | `status.pub.pem`, `.key.pem` | signs revocations and time | regulator |
+//! | `release.pem`, `release.key.pem` | signs reference manifests | regulator |
+//! | `status.pem`, `status.key.pem` | signs revocations and time | regulator |
 //! | `enrolled/` | one record a TRE | regulator |
 
 use std::fs;
@@ -15,6 +15,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use measured_boot::manifest::Purpose;
 use rcgen::KeyPair;
 use rsa::rand_core::CryptoRngCore;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,7 @@ use crate::authority::{Authority, AuthorityError, AuthorityKind, CertifyError};
 use crate::enrol::record::Records;
 use crate::file::{self, Access, FileError};
 use crate::pem;
+use crate::release::{Signer, SignerError};
 use crate::validity::{self, Validity, ValidityError};
 
 /// Life of the authorities below the root. Unit: days.
@@ -103,6 +105,9 @@ pub enum DomainError {
     /// An authority's files do not make one.
     #[error(transparent)]
     Authority(AuthorityError),
+    /// The release key's file does not hold it.
+    #[error(transparent)]
+    Signer(SignerError),
     /// The policy is not readable.
     #[error("expected a privacy policy: {0}")]
     Policy(#[source] JsonError),
@@ -117,6 +122,13 @@ pub enum DomainError {
 struct Header {
     format: u32,
     trust_domain: TrustDomain,
+    /// Missing where the domain is older than the word: then it is for production.
+    #[serde(default = "production")]
+    purpose: Purpose,
+}
+
+const fn production() -> Purpose {
+    Purpose::Production
 }
 
 /// A trust domain on disk.
@@ -124,10 +136,12 @@ struct Header {
 pub struct Domain {
     folder: PathBuf,
     trust_domain: TrustDomain,
+    purpose: Purpose,
 }
 
 impl Domain {
-    /// Makes the keys and certificates of a new domain: `folder` appears whole, or not at all.
+    /// Makes the keys and certificates of a new domain for real boxes: `folder` appears whole, or
+    /// not at all.
     ///
     /// # Errors
     ///
@@ -135,6 +149,31 @@ impl Domain {
     pub fn init(
         folder: &Path,
         trust_domain: TrustDomain,
+        now: UnixMillis,
+        random: &mut dyn CryptoRngCore,
+    ) -> Result<Self, InitError> {
+        Self::make(folder, trust_domain, Purpose::Production, now, random)
+    }
+
+    /// The same for tests and demonstrations: its release key also signs manifests for DEMO, and
+    /// nobody who means real boxes may trust it.
+    ///
+    /// # Errors
+    ///
+    /// [`InitError`].
+    pub fn init_demo(
+        folder: &Path,
+        trust_domain: TrustDomain,
+        now: UnixMillis,
+        random: &mut dyn CryptoRngCore,
+    ) -> Result<Self, InitError> {
+        Self::make(folder, trust_domain, Purpose::Demo, now, random)
+    }
+
+    fn make(
+        folder: &Path,
+        trust_domain: TrustDomain,
+        purpose: Purpose,
         now: UnixMillis,
         random: &mut dyn CryptoRngCore,
     ) -> Result<Self, InitError> {
@@ -155,11 +194,11 @@ impl Domain {
             .permissions(fs::Permissions::from_mode(0o700))
             .tempdir_in(parent)
             .map_err(failed)?;
-        fill(draft.path(), &trust_domain, now, random)?;
+        fill(draft.path(), &trust_domain, purpose, now, random)?;
         fs::rename(draft.path(), folder).map_err(failed)?;
         let _moved = draft.keep();
         fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed)?;
-        Ok(Self { folder: folder.to_path_buf(), trust_domain })
+        Ok(Self { folder: folder.to_path_buf(), trust_domain, purpose })
     }
 
     /// Opens a domain that [`Self::init`] made.
@@ -173,13 +212,37 @@ impl Domain {
         if header.format != 1 {
             return Err(DomainError::Format { found: header.format });
         }
-        Ok(Self { folder: folder.to_path_buf(), trust_domain: header.trust_domain })
+        let Header { trust_domain, purpose, .. } = header;
+        Ok(Self { folder: folder.to_path_buf(), trust_domain, purpose })
     }
 
     /// The name in which all identities of the domain live.
     #[must_use]
     pub const fn trust_domain(&self) -> &TrustDomain {
         &self.trust_domain
+    }
+
+    /// Whether the domain is for real boxes.
+    #[must_use]
+    pub const fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+
+    /// The key that signs reference manifests.
+    ///
+    /// # Errors
+    ///
+    /// [`DomainError::File`]; [`DomainError::Signer`].
+    pub fn signer(&self) -> Result<Signer, DomainError> {
+        let path = self.folder.join(format!("{RELEASE}.key.pem"));
+        let key = file::read(&path, FILE_BYTES).map(Zeroizing::new).map_err(DomainError::File)?;
+        Signer::from_pem(&key).map_err(DomainError::Signer)
+    }
+
+    /// The file with the public half of [`Self::signer`], for verifiers.
+    #[must_use]
+    pub fn release_key_path(&self) -> PathBuf {
+        self.folder.join(format!("{RELEASE}.pem"))
     }
 
     /// The identity of `id` in `role`.
@@ -247,6 +310,12 @@ const HEADER: &str = "domain.json";
 /// Folder of the enrolment records.
 const ENROLLED: &str = "enrolled";
 
+/// How the release key's files are named.
+const RELEASE: &str = "release";
+
+/// How the status key's files are named.
+const STATUS: &str = "status";
+
 /// How an authority's files are named.
 const fn stem(kind: AuthorityKind) -> &'static str {
     match kind {
@@ -260,6 +329,7 @@ const fn stem(kind: AuthorityKind) -> &'static str {
 fn fill(
     folder: &Path,
     trust_domain: &TrustDomain,
+    purpose: Purpose,
     now: UnixMillis,
     random: &mut dyn CryptoRngCore,
 ) -> Result<(), InitError> {
@@ -280,12 +350,12 @@ fn fill(
         put(format!("{stem}.pem"), &certificate, Access::Everybody)?;
         put(format!("{stem}.key.pem"), &authority.key_pem(), Access::Owner)?;
     }
-    for stem in ["release", "status"] {
+    for stem in [RELEASE, STATUS] {
         let key = KeyPair::generate().map_err(InitError::Key)?;
-        put(format!("{stem}.pub.pem"), &key.public_key_pem(), Access::Everybody)?;
+        put(format!("{stem}.pem"), &key.public_key_pem(), Access::Everybody)?;
         put(format!("{stem}.key.pem"), &Zeroizing::new(key.serialize_pem()), Access::Owner)?;
     }
-    let header = Header { format: 1, trust_domain: trust_domain.clone() };
+    let header = Header { format: 1, trust_domain: trust_domain.clone(), purpose };
     let header = json::encode(&header).map_err(InitError::Header)?;
     let path = folder.join(HEADER);
     file::write_new(&path, &header, Access::Everybody).map_err(InitError::File)?;

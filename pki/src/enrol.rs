@@ -45,10 +45,8 @@ pub struct Enrolment<'a> {
     pub roots: &'a EkRoots,
     /// Where the record goes.
     pub records: &'a Records,
-    /// Deployment and reference manifest that the box must show.
+    /// Deployment and reference manifests, one of which the box must show.
     pub trust: &'a Trust,
-    /// SHA-256 of those two files, for the record.
-    pub against: AppraisedAgainst,
     /// Life of the certificates.
     pub validity: Validity,
     /// The present.
@@ -183,10 +181,12 @@ impl Enrolment<'_> {
             .await
             .map_err(EnrolError::Appraisal)?;
         let appraised_key = appraised.facts().attestation_key;
+        let deployment = self.trust.reference().deployment_sha256();
+        let against = AppraisedAgainst { manifest: appraised.facts().manifest, deployment };
         let proven = self.prove(&mut connection, appraised_key, random).await?;
         let certificates =
             proven.certify(self.authority, self.validity, random).map_err(EnrolError::Certify)?;
-        let record = Record::of(&proven, self.against, self.now, self.validity.ends());
+        let record = Record::of(&proven, against, self.now, self.validity.ends());
         hand_over(self.records, &mut connection, &certificates, &record).await?;
         Ok(record)
     }

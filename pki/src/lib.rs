@@ -3,7 +3,8 @@
 //! A trust domain is a folder ([`domain`]). Its grid authority certifies roles ([`issue`]); its
 //! TRE authority certifies a TRE, and only after the box has proven what it runs and that its
 //! keys are in a TPM which a listed manufacturer made ([`enrol`]). Time and randomness are handed
-//! in, with one exception: private keys are drawn by the signing library itself.
+//! in, with one exception: private keys, and what ECDSA needs for each signature, are drawn by the
+//! signing library itself.
 //!
 //! # Sources
 //!
@@ -26,4 +27,5 @@ pub mod enrol;
 pub mod file;
 pub mod issue;
 mod pem;
+pub mod release;
 pub mod validity;

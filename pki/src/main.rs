@@ -34,6 +34,8 @@ enum Command {
     Deployment(Deployment),
     /// Makes a key for a role and certifies it, in one file.
     Issue(Issue),
+    /// Signs a reference manifest as it lies, with the domain's release key.
+    SignManifest(SignManifest),
     /// Appraises a new box, makes its TPM prove its keys, and certifies them.
     Enrol(Enrol),
 }
@@ -46,6 +48,9 @@ struct Init {
     /// The name in which all identities live, such as grid.example.
     #[arg(long)]
     trust_domain: TrustDomain,
+    /// Makes a domain for tests and demonstrations alone: it also signs manifests for DEMO.
+    #[arg(long)]
+    demo: bool,
     /// Answers in JSON.
     #[arg(long)]
     json: bool,
@@ -88,6 +93,24 @@ struct Issue {
 }
 
 #[derive(Args, Debug)]
+struct SignManifest {
+    /// The manifest; it must have an end date (`tre-image date`).
+    manifest: PathBuf,
+    /// The domain's folder.
+    #[arg(long)]
+    domain: PathBuf,
+    /// The signature file to write [default: MANIFEST.sig]; there must be none yet.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Why a manifest with `locked: false` is signed all the same; signed along.
+    #[arg(long, value_name = "REASON")]
+    unlocked_because: Option<String>,
+    /// Answers in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
 struct Enrol {
     /// Where the box listens: HOST:PORT.
     address: String,
@@ -100,9 +123,13 @@ struct Enrol {
     /// The deployment file, byte for byte as the box was given it.
     #[arg(long)]
     deployment: PathBuf,
-    /// The reference manifest of the image.
+    /// A reference manifest of an image, with its signature in MANIFEST.sig; repeat it for each
+    /// release that a box may have.
+    #[arg(long, required = true)]
+    manifest: Vec<PathBuf>,
+    /// The key that signed the manifests [default: release.pem of the domain].
     #[arg(long)]
-    manifest: PathBuf,
+    release_key: Option<PathBuf>,
     /// Folder with the TPM makers' certificates (*.pem, *.crt): roots and intermediates.
     #[arg(long)]
     ek_roots: PathBuf,
@@ -150,6 +177,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Init(init) => cli::init(init, now, random),
         Command::Deployment(deployment) => cli::deployment(&deployment),
         Command::Issue(issue) => cli::issue(issue, now, random),
+        Command::SignManifest(sign) => cli::sign_manifest(&sign, now),
         Command::Enrol(enrol) => cli::enrol(&enrol, now, random),
     }
 }

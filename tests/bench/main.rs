@@ -7,7 +7,13 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "a command line")]
 
+mod attestation;
+mod attestation_crowd;
+mod attestation_report;
+mod attestation_usage;
 mod baseline;
+mod boot;
+mod boot_report;
 mod load;
 mod report;
 mod stage;
@@ -17,14 +23,18 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
+use attestation::Plan;
 use report::{Comparison, Figures};
 
 /// Compares the hosted TRE with bare servers, and its sizes with their goal.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "bench")]
 struct Arguments {
+    /// What to measure; all of it if nothing is named.
+    #[arg(value_enum)]
+    parts: Vec<Part>,
     /// Connections at once, each of a meter of its own.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=256))]
     connections: u32,
@@ -37,6 +47,33 @@ struct Arguments {
     /// Where the figures go, for programs.
     #[arg(long, default_value = "target/bench/readings.json")]
     out: PathBuf,
+    /// Connections of verifiers that stay. The TRE takes 2,048 at once, those included that have
+    /// just ended: these and those that come anew must fit together.
+    #[arg(long, default_value_t = 1_750, value_parser = clap::value_parser!(u32).range(1..))]
+    verifiers: u32,
+    /// Connections at once of verifiers that come anew each time.
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    comers: u32,
+    /// Length of one measurement of attestations, in seconds.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=60))]
+    attestation_seconds: u64,
+    /// Where the figures of the attestations go, for programs.
+    #[arg(long, default_value = "target/bench/attestations.json")]
+    attestations_out: PathBuf,
+    /// Where the figures of the starts go, for programs.
+    #[arg(long, default_value = "target/bench/boot.json")]
+    boot_out: PathBuf,
+}
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Part {
+    /// Readings, fresh connections and sizes.
+    Readings,
+    /// Attestations on slow TPMs.
+    Attestations,
+    /// From power-on to the first verified quote.
+    Boot,
 }
 
 fn main() -> ExitCode {
@@ -51,8 +88,25 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let figures = runtime.block_on(measure(arguments))?;
-    report::write(&arguments.out, &figures)
+    let wanted = |part| arguments.parts.is_empty() || arguments.parts.contains(&part);
+    if wanted(Part::Readings) {
+        let figures = runtime.block_on(measure(arguments))?;
+        report::write(&arguments.out, &figures)?;
+    }
+    if wanted(Part::Attestations) {
+        let plan = Plan {
+            connections: arguments.verifiers,
+            fresh: arguments.comers,
+            window: Duration::from_secs(arguments.attestation_seconds),
+        };
+        let figures = runtime.block_on(attestation::measure(plan))?;
+        attestation_report::write(&arguments.attestations_out, &figures)?;
+    }
+    if wanted(Part::Boot) {
+        let rounds = runtime.block_on(boot::measure(arguments.rounds))?;
+        boot_report::write(&arguments.boot_out, &rounds)?;
+    }
+    Ok(())
 }
 
 async fn measure(arguments: &Arguments) -> Result<Figures> {

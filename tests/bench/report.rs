@@ -117,7 +117,7 @@ pub(crate) fn write(out: &Path, figures: &Figures) -> Result<()> {
 }
 
 /// The middle one; of two the lower, `None` of none.
-fn median(figures: &[u64]) -> Option<u64> {
+pub(crate) fn median(figures: &[u64]) -> Option<u64> {
     let mut sorted = figures.to_vec();
     sorted.sort_unstable();
     let middle = sorted.len().checked_sub(1)?.checked_div(2)?;
@@ -125,7 +125,7 @@ fn median(figures: &[u64]) -> Option<u64> {
 }
 
 /// Thousandths with a point.
-fn thousandths(value: u64) -> String {
+pub(crate) fn thousandths(value: u64) -> String {
     let (whole, rest) = (value.checked_div(1_000), value.checked_rem(1_000));
     format!("{}.{:03}", whole.unwrap_or_default(), rest.unwrap_or_default())
 }

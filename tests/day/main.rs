@@ -11,6 +11,7 @@ use tre_tests::domain::TestDomain;
 use tre_tests::hosted::HostedMachine;
 use tre_tests::place;
 use tre_tests::trust::Reference;
+use tre_wire::message::dno::Withheld;
 
 /// Real readings, with the project.
 fn sceaux() -> std::path::PathBuf {
@@ -37,6 +38,8 @@ async fn every_bill_of_a_day_equals_its_recomputation() -> Result<()> {
     let out = TempDir::new()?;
     assert!(report::write(out.path(), &stage.shown, &homes, &seen)?, "a bill differs: see above");
     assert_eq!(seen.bills.len(), 45, "one bill a home");
+    let spent = seen.extra.iter().filter(|row| row.withheld == Some(Withheld::BudgetSpent));
+    assert!(spent.count() > 0, "a second sum of the same homes went out: {:?}", seen.extra);
     let (pseudo_bids, accepted, outcome) = &seen.event;
     assert_eq!(usize::try_from(outcome.pseudo_bids)?, *pseudo_bids);
     assert!(*accepted > 0 && accepted < pseudo_bids, "{accepted} of {pseudo_bids}");

@@ -13,10 +13,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("image", &["measured-boot", "tre-wire"]),
     ("measured-boot", &[]),
     ("pki", &["attest-verifier", "measured-boot", "tre-wire"]),
+    ("tre-attacks", &["tre-grid", "tre-wire"]),
     ("tre-client", &["attest-verifier", "tre-wire"]),
     ("tre-grid", &["tre-wire"]),
+    ("tre-oracles", &["tre-grid", "tre-wire"]),
     ("tre-store", &["tre-tpm"]),
     ("tre-tpm", &["measured-boot"]),
+    ("tre-tracer", &[]),
     ("tre-wire", &[]),
     ("tred", &["measured-boot", "tre-grid", "tre-store", "tre-tpm", "tre-wire"]),
 ];

@@ -9,4 +9,5 @@
 
 mod edges;
 mod files;
+mod reproducible;
 mod trusted;

@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, reason = "a test stops where its own tools fail")]
 
 mod bad;
+mod batch;
 mod crowd;
 mod fixture;
 mod raw;

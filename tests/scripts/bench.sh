@@ -3,5 +3,6 @@
 set -eu
 cd "$(dirname "$0")/../.."
 cargo run --quiet --package image --bin tre-image -- build
-cargo build --quiet --release --package tred --package tre-tests --bins
+cargo build --quiet --release --package tred --package tre-tests --package tre-oracles --bins
+target/release/grid-bench
 exec target/release/bench

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Format, lints, the boot image, then every test: unit, property, hosted and in QEMU.
+# Format, lints, the boot image, every test (unit, property, hosted and in QEMU), and whether the
+# image is the committed one and comes out the same when it is built again elsewhere.
 set -eu
 cd "$(dirname "$0")/../.."
 started=$(date +%s)
@@ -15,6 +16,11 @@ step 'programs'
 cargo build --quiet --workspace --bins
 step 'tests'
 cargo test --quiet --workspace
+step 'the committed image'
+cargo run --quiet --package image --bin tre-image -- lock --check
+# The kernel is compiled again only if this very build of it has not been repeated before.
+step 'the same image, built again'
+cargo run --quiet --package image --bin tre-image -- reproduce --existing --kernel unproven --lock follow
 step 'teeth'
 cargo run --quiet --package tre-tests --bin teeth
 step 'done'

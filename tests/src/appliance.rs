@@ -13,10 +13,13 @@ use crate::domain::TestDomain;
 pub struct Appliance {
     state: PathBuf,
     disk: PathBuf,
+    hardware: Hardware,
+    variables: Option<PathBuf>,
 }
 
 impl Appliance {
-    /// Makes a box with a new TPM and a new data disk in the domain's folder.
+    /// Makes a box of the usual hardware with a new TPM and a new data disk in the domain's
+    /// folder.
     ///
     /// # Errors
     ///
@@ -26,7 +29,22 @@ impl Appliance {
         fs::create_dir_all(&folder)?;
         let disk = folder.join("data.img");
         image::disk::create(&disk, &domain.deployment()).context("making a data disk")?;
-        Ok(Self { state: folder.join("machine"), disk })
+        let state = folder.join("machine");
+        Ok(Self { state, disk, hardware: Hardware::USUAL, variables: None })
+    }
+
+    /// The same box of other hardware, whose firmware starts from `variables`.
+    #[must_use]
+    pub fn with_firmware(self, hardware: Hardware, variables: PathBuf) -> Self {
+        Self { hardware, variables: Some(variables), ..self }
+    }
+
+    /// What it is started from, with `image` as its boot disk.
+    #[must_use]
+    pub fn config(&self, image: &Path) -> MachineConfig {
+        let (hardware, variables) = (self.hardware, self.variables.clone());
+        let (image, disk, state) = (image.to_owned(), self.disk.clone(), self.state.clone());
+        MachineConfig { hardware, variables, ..MachineConfig::new(image, disk, state) }
     }
 
     /// Boots `image` on it and waits until it listens.
@@ -35,14 +53,7 @@ impl Appliance {
     ///
     /// What the machine says, with the end of its console.
     pub fn start(&self, image: &Path) -> Result<Machine> {
-        let config = MachineConfig {
-            image: image.to_owned(),
-            disk: self.disk.clone(),
-            state: self.state.clone(),
-            port: None,
-            hardware: Hardware::USUAL,
-        };
-        Machine::start(&config).context("starting the appliance")
+        Machine::start(&self.config(image)).context("starting the appliance")
     }
 
     /// The data disk.

@@ -60,7 +60,7 @@ impl TestDomain {
     pub fn make(policy: &str, adjust: impl FnOnce(&mut serde_json::Value)) -> Result<Self> {
         let folder = TempDir::new().context("a folder for the domain")?;
         let home = folder.path().join("domain");
-        let domain = Domain::init(&home, TRUST_DOMAIN.parse()?, now()?, &mut OsRng)?;
+        let domain = Domain::init_demo(&home, TRUST_DOMAIN.parse()?, now()?, &mut OsRng)?;
         let policy = place::root().join("pki/policies").join(policy).with_extension("json");
         let mut policy: serde_json::Value = serde_json::from_slice(&fs::read(policy)?)?;
         adjust(&mut policy);

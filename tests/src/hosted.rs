@@ -1,6 +1,8 @@
 //! A TRE as a normal process on a software TPM that measured what a real boot measured.
 
 use core::net::SocketAddr;
+use core::time::Duration;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -13,6 +15,7 @@ use tre_tpm::swtpm::{Manufacturer, Swtpm};
 
 use crate::domain::TestDomain;
 use crate::place;
+use crate::slow_tpm::SlowTpm;
 
 /// The machine under a hosted TRE: TPM state, data disk and measurements outlive its process.
 #[derive(Debug)]
@@ -27,6 +30,7 @@ pub struct HostedMachine {
 #[derive(Debug)]
 pub struct Hosted {
     process: Child,
+    slow: Option<SlowTpm>,
     _tpm: Swtpm,
     address: SocketAddr,
 }
@@ -76,6 +80,38 @@ impl HostedMachine {
     ///
     /// Whatever step fails; what `tred` said if it did not come up.
     pub fn start(&self) -> Result<Hosted> {
+        self.start_under(&[], |_| {})
+    }
+
+    /// The same with `tred` run by another program, of which `command` is the beginning. `hear`
+    /// is given every line that either says, to the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::start`].
+    pub fn start_under(
+        &self,
+        command: &[&OsStr],
+        hear: impl FnMut(&str) + Send + 'static,
+    ) -> Result<Hosted> {
+        self.launch(None, command, hear)
+    }
+
+    /// As [`Self::start`], on a TPM of which each quote takes `quote` at least.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::start`].
+    pub fn start_slow(&self, quote: Duration) -> Result<Hosted> {
+        self.launch(Some(quote), &[], |_| {})
+    }
+
+    fn launch(
+        &self,
+        quote: Option<Duration>,
+        command: &[&OsStr],
+        mut hear: impl FnMut(&str) + Send + 'static,
+    ) -> Result<Hosted> {
         let swtpm = Swtpm::start(&self.state)?;
         let log = fs::read(&self.event_log)?;
         let mut tpm = swtpm.connect()?;
@@ -85,12 +121,14 @@ impl HostedMachine {
             }
         }
         drop(tpm);
+        let slow = quote.map(|quote| SlowTpm::start(&swtpm.socket(), quote)).transpose()?;
         // Ends with whoever started it, however that ends.
         let mut process = Command::new("setpriv")
             .args(["--pdeathsig", "KILL"])
+            .args(command)
             .arg(place::program("tred")?)
             .arg("--swtpm")
-            .arg(swtpm.socket())
+            .arg(slow.as_ref().map_or_else(|| swtpm.socket(), SlowTpm::socket))
             .arg("--disk")
             .arg(&self.disk)
             .arg("--event-log")
@@ -99,12 +137,12 @@ impl HostedMachine {
             .spawn()
             .context("starting tred")?;
         let output = process.stdout.take().context("tred's output")?;
-        let mut lines = BufReader::new(output).lines();
-        let listening = listening(&mut lines);
-        // What it says later is read and dropped, so that its console never fills.
-        std::thread::spawn(move || lines.for_each(drop));
+        let mut lines = BufReader::new(output).lines().map_while(std::io::Result::ok);
+        let listening = listening(lines.by_ref().inspect(|line| hear(line)));
+        // What it says later is read too, so that its console never fills.
+        std::thread::spawn(move || lines.for_each(|line| hear(&line)));
         match listening {
-            Ok(address) => Ok(Hosted { process, _tpm: swtpm, address }),
+            Ok(address) => Ok(Hosted { process, slow, _tpm: swtpm, address }),
             Err(error) => {
                 process.kill()?;
                 process.wait()?;
@@ -115,10 +153,9 @@ impl HostedMachine {
 }
 
 /// Reads until the line that says where it listens.
-fn listening(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> Result<SocketAddr> {
+fn listening(lines: impl Iterator<Item = String>) -> Result<SocketAddr> {
     let mut said = Vec::new();
     for line in lines {
-        let line = line?;
         if let Some(address) = line.strip_prefix("tred: listening on ") {
             return Ok(address.parse()?);
         }
@@ -138,6 +175,17 @@ impl Hosted {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.process.id()
+    }
+}
+
+impl Hosted {
+    /// Ends it; of one with a slow TPM, returns what that counted.
+    ///
+    /// # Errors
+    ///
+    /// As [`SlowTpm::end`].
+    pub fn end(mut self) -> Result<Option<serde_json::Value>> {
+        self.slow.take().map(SlowTpm::end).transpose()
     }
 }
 

@@ -10,6 +10,7 @@ pub mod demo;
 pub mod domain;
 pub mod hosted;
 pub mod place;
+pub mod slow_tpm;
 pub mod teeth;
 pub mod tools;
 pub mod trust;

@@ -4,31 +4,41 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use attest_verifier::core::release::{ReleaseKey, UnverifiedManifest};
 use attest_verifier::{ClientIdentity, Trust};
 use measured_boot::digest::sha256;
 use measured_boot::eventlog::EventLog;
 use measured_boot::manifest::{
-    EfiRecord, Expectation, FileRecord, ManifestFormat, PcrExpectations, Platform, Purpose,
-    ReferenceManifest, Versions,
+    EfiRecord, Expectation, FileRecord, PcrExpectations, Platform, Purpose, ReferenceManifest,
+    Versions,
 };
 use measured_boot::pcr::{PcrIndex, PcrValues};
 use measured_boot::predict;
 use pki::ek::EkRoots;
 use pki::enrol::Enrolment;
-use pki::enrol::record::{AppraisedAgainst, Record};
+use pki::enrol::record::Record;
 use pki::validity::Validity;
 use rand_core::OsRng;
 use tre_wire::id::PeerId;
+use tre_wire::json;
 use tre_wire::role::Role;
 
 use crate::domain::{TestDomain, now};
 use crate::place;
 
-/// Deployment and manifest as they lie.
+/// How long the manifest of a test is in force. Unit: days.
+const DAYS: u64 = 30;
+
+/// One day. Unit: milliseconds.
+const DAY_MS: u64 = 86_400_000;
+
+/// Deployment and manifest as they lie, the manifest dated and signed by the domain's release key.
 #[derive(Clone, Debug)]
 pub struct Reference {
     deployment: Vec<u8>,
     manifest: Vec<u8>,
+    signature: Vec<u8>,
+    release_key: ReleaseKey,
     purpose: Purpose,
 }
 
@@ -39,10 +49,16 @@ impl Reference {
     ///
     /// When there is none.
     pub fn of_image(domain: &TestDomain) -> Result<Self> {
-        let manifest = fs::read(place::built("manifest.json")?)?;
-        let decoded: ReferenceManifest = serde_json::from_slice(&manifest)?;
-        let deployment = fs::read(domain.deployment())?;
-        Ok(Self { deployment, manifest, purpose: decoded.purpose })
+        Self::of_manifest(domain, &place::built("manifest.json")?)
+    }
+
+    /// For the image of which the manifest in `file` speaks.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn of_manifest(domain: &TestDomain, file: &Path) -> Result<Self> {
+        Self::sign(domain, serde_json::from_slice(&fs::read(file)?)?)
     }
 
     /// For a hosted TRE whose TPM measured the log in `event_log`.
@@ -51,10 +67,25 @@ impl Reference {
     ///
     /// When the log does not parse.
     pub fn of_log(domain: &TestDomain, event_log: &Path) -> Result<Self> {
-        let log = fs::read(event_log)?;
-        let manifest = serde_json::to_vec(&hosted_manifest(&log)?)?;
+        Self::sign(domain, hosted_manifest(&fs::read(event_log)?)?)
+    }
+
+    /// Dates a manifest, from yesterday on for [`DAYS`], and signs it.
+    fn sign(domain: &TestDomain, mut manifest: ReferenceManifest) -> Result<Self> {
+        let now = now()?;
+        let today = now.get() / DAY_MS;
+        let second = |day: u64| day.saturating_mul(DAY_MS / 1_000);
+        manifest.valid_from = Some(second(today.saturating_sub(1)));
+        manifest.valid_until = Some(second(today.saturating_add(DAYS)));
+        let purpose = manifest.purpose;
+        let reason = (!manifest.locked).then_some("a domain of tests and demonstrations");
+        let manifest = serde_json::to_vec(&manifest)?;
+        let signer = domain.domain().signer()?;
+        let signed = signer.sign(&manifest, domain.domain().purpose(), reason, now)?;
+        let signature = json::encode(&signed.signature)?;
         let deployment = fs::read(domain.deployment())?;
-        Ok(Self { deployment, manifest, purpose: Purpose::Demo })
+        let release_key = signer.public().clone();
+        Ok(Self { deployment, manifest, signature, release_key, purpose })
     }
 
     /// What peers hold evidence against.
@@ -63,13 +94,21 @@ impl Reference {
     ///
     /// When the files are no reference.
     pub fn trust(&self) -> Result<Trust> {
-        Trust::from_bytes(&self.deployment, &self.manifest, self.purpose).context("reference")
+        let unverified = UnverifiedManifest { file: &self.manifest, signature: &self.signature };
+        let released = unverified.verify(&self.release_key)?.read()?;
+        Trust::new(&self.deployment, vec![released], self.purpose).context("reference")
     }
 
     /// The manifest as it lies.
     #[must_use]
     pub fn manifest(&self) -> &[u8] {
         &self.manifest
+    }
+
+    /// What the release key says of it, as it lies.
+    #[must_use]
+    pub fn signature(&self) -> &[u8] {
+        &self.signature
     }
 
     /// Enrols the new box at `address` under the name `tre_id`.
@@ -92,10 +131,6 @@ impl Reference {
             roots: &EkRoots::load(ek_roots)?,
             records: &domain.domain().records(),
             trust: &self.trust()?,
-            against: AppraisedAgainst {
-                manifest: sha256(&self.manifest),
-                deployment: sha256(&self.deployment),
-            },
             validity: Validity::of_days(now, 1)?,
             now,
         };
@@ -120,7 +155,7 @@ fn hosted_manifest(log: &[u8]) -> Result<ReferenceManifest> {
     }
     let nothing = sha256(&[]);
     Ok(ReferenceManifest {
-        format: ManifestFormat,
+        release: None,
         purpose: Purpose::Demo,
         image: FileRecord { name: "hosted".to_owned(), len: 0, sha256: nothing },
         efi: EfiRecord { len: 0, sha256: nothing, authenticode: nothing },

@@ -4,13 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, ensure};
 use attest_verifier::core::check::Check;
-use attest_verifier::core::verdict::Attested;
-use attest_verifier::{AnyKeyConnection, ClientIdentity, Examination, Method, Trust};
-use attest_verifier::{compare_image, examine, export};
+use attest_verifier::{ClientIdentity, Examination, Trust, compare_image, export};
 use image::assemble::{self, BuildConfig};
 use image::checkout::Checkout;
+use image::lock::LockMode;
 use image::machine::{Hardware, Machine};
 use measured_boot::digest::{Sha256Digest, sha256};
 use measured_boot::manifest::Purpose;
@@ -21,23 +20,11 @@ use tre_tests::domain::{TestDomain, WallClock, now};
 use tre_tests::trust::Reference;
 use tre_tests::{place, tools};
 use tre_wire::id::PeerId;
-use tre_wire::message::{Health, StartState};
+use tre_wire::message::StartState;
 use tre_wire::role::Role;
 
-async fn health(machine: &Machine) -> Result<Health> {
-    let address = machine.address().to_string();
-    let mut open = AnyKeyConnection::open(&address, None).await?;
-    let answer = open.request(Method::GET, "/v1/health", None).await?;
-    Ok(serde_json::from_slice(&answer.body)?)
-}
-
-async fn examined(machine: &Machine, tre_id: &PeerId, trust: &Trust) -> Result<Examination> {
-    Ok(examine(&machine.address().to_string(), tre_id, trust, now()?).await?)
-}
-
-fn accepted(examination: &Examination) -> Result<&Attested> {
-    examination.verdict.as_ref().map_err(|refusal| anyhow!("refused: {refusal}"))
-}
+use crate::outside::initrd_and_command_line_are_ignored_and_named;
+use crate::sight::{accepted, examined, health};
 
 /// An image whose `tred` differs from the reference in one byte: a letter of a console line.
 fn tampered_image(folder: &Path) -> Result<PathBuf> {
@@ -54,6 +41,7 @@ fn tampered_image(folder: &Path) -> Result<PathBuf> {
         tred: Some(changed),
         hardware: Hardware::USUAL,
         purpose: Purpose::Demo,
+        lock: LockMode::Follow,
     };
     Ok(assemble::build(&Checkout::own(), &config)?.disk)
 }
@@ -138,7 +126,8 @@ async fn a_box_is_enrolled_once_and_a_changed_image_is_locked_and_named() -> Res
     let restored = examined(&machine, &tre_id, &trust).await?;
     assert_eq!(accepted(&restored)?.server_key(), first.server_key());
     machine.stop()?;
-    Ok(())
+
+    initrd_and_command_line_are_ignored_and_named(&domain, &appliance, &tre_id, &trust).await
 }
 
 /// The refusal names PCR 4 and its event; with the image at hand, the changed section.
@@ -152,7 +141,8 @@ fn named_as_changed(found: &Examination, tampered: &Path, trust: &Trust) -> Resu
     let pcr4 = found.checks.iter().find(|row| row.check.to_string() == "pcr-4");
     let pcr4 = pcr4.context("a check of PCR 4")?;
     ensure!(pcr4.found.contains("event"), "expected the event in: {}", pcr4.found);
-    let image = compare_image(tampered, &found.evidence, trust.reference().manifest())?;
+    let manifest = trust.closest_to(&found.evidence, now()?).manifest();
+    let image = compare_image(tampered, &found.evidence, manifest)?;
     ensure!(image.measured_as.is_some(), "the box started this very file");
     let telling = image.changes.iter().filter(|change| !change.follows_others());
     let telling: Vec<&str> = telling.map(|change| change.name()).collect();

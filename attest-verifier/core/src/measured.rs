@@ -2,18 +2,17 @@
 
 use alloc::boxed::Box;
 
-use measured_boot::appraise::{
-    self, AppraisalRefusal, Difference, PcrCheck, PcrOutcome, PcrReport,
-};
+use measured_boot::appraise::{Difference, PcrCheck, PcrOutcome};
 use measured_boot::digest::Sha256Digest;
 use measured_boot::eventlog::{EventLog, LogError};
-use measured_boot::pcr::{PcrIndex, PcrValues};
-use measured_boot::tpm::QuotedPcrs;
+use measured_boot::pcr::PcrIndex;
 use tre_wire::attestation::Evidence;
 use tre_wire::units::UnixMillis;
 
 use crate::check::{Check, Mismatch, Sides, mismatch_is_error};
+use crate::closest::{Closest, Considered};
 use crate::reference::Reference;
+use crate::release::{ReleasedManifest, Standing};
 
 /// How far a TRE's time may be from ours, either way. Unit: milliseconds.
 ///
@@ -24,14 +23,31 @@ pub const CLOCK_BOUND_MS: u64 = 300_000;
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum AppraisalError {
-    /// The manifest is not yet, or no longer, in force. Unit of all: seconds since 1970.
-    NotInForce {
-        /// From when, if it says so.
-        from: Option<u64>,
-        /// Until when, if it says so.
-        until: Option<u64>,
+    /// The manifest is not yet in force. Unit of all times: seconds since 1970.
+    NotYetInForce {
+        /// SHA-256 of the manifest's file.
+        manifest: Sha256Digest,
+        /// From when.
+        from: u64,
         /// Our time.
         now: u64,
+        /// Whether the box equals it otherwise.
+        box_equals: bool,
+        /// How many manifests there were.
+        considered: Considered,
+    },
+    /// The manifest is no longer in force. Unit of all times: seconds since 1970.
+    Expired {
+        /// SHA-256 of the manifest's file.
+        manifest: Sha256Digest,
+        /// Until when it was.
+        until: u64,
+        /// Our time.
+        now: u64,
+        /// Whether the box equals it otherwise.
+        box_equals: bool,
+        /// How many manifests there were.
+        considered: Considered,
     },
     /// The log is damaged.
     Log {
@@ -49,7 +65,7 @@ pub enum AppraisalError {
         /// What the TPM quoted.
         quoted: Sha256Digest,
     },
-    /// A PCR does not hold its reference value.
+    /// A PCR does not hold its reference value in the manifest that comes closest.
     Value {
         /// The PCR.
         pcr: PcrIndex,
@@ -59,13 +75,15 @@ pub enum AppraisalError {
         found: Sha256Digest,
         /// The first event that is not as it should be.
         difference: Option<Box<Difference>>,
+        /// How many manifests there were.
+        considered: Considered,
     },
 }
 
 impl Mismatch for AppraisalError {
     fn check(&self) -> Check {
         match self {
-            Self::NotInForce { .. } => Check::ManifestValidity,
+            Self::NotYetInForce { .. } | Self::Expired { .. } => Check::ManifestValidity,
             Self::Log { .. } => Check::EventLog,
             Self::UnusedBank | Self::Replay { .. } => Check::EventLogReplay,
             Self::Value { pcr, .. } => Check::Pcr(*pcr),
@@ -74,20 +92,32 @@ impl Mismatch for AppraisalError {
 
     fn sides(&self) -> Sides {
         match self {
-            Self::NotInForce { from, until, now } => Sides::new(in_force(*from, *until), now),
+            Self::NotYetInForce { manifest, from, now, box_equals, considered } => Sides::new(
+                in_force_at(*now),
+                format_args!(
+                    "{manifest}{}, in force from {from} on; {considered}",
+                    equals(*box_equals)
+                ),
+            ),
+            Self::Expired { manifest, until, now, box_equals, considered } => Sides::new(
+                in_force_at(*now),
+                format_args!("{manifest}{}, expired at {until}; {considered}", equals(*box_equals)),
+            ),
             Self::Log { cause } => Sides::new(EXPECTED_LOG, cause),
             Self::UnusedBank => Sides::new("a measured boot", "PCR 0 to 7 all zero"),
             Self::Replay { pcr, replayed, quoted } => {
                 Sides::new(format_args!("{pcr} {quoted}"), format_args!("{pcr} {replayed}"))
             }
-            Self::Value { expected, found, difference, .. } => match difference.as_deref() {
-                Some(event @ Difference::Event { .. }) => {
-                    Sides::new(expected, format_args!("{found}; {event}"))
+            Self::Value { expected, found, difference, considered, .. } => {
+                match difference.as_deref() {
+                    Some(event @ Difference::Event { .. }) => {
+                        Sides::new(expected, format_args!("{found}; {event}; {considered}"))
+                    }
+                    Some(Difference::Log { .. } | Difference::Value { .. }) | None => {
+                        Sides::new(expected, format_args!("{found}; {considered}"))
+                    }
                 }
-                Some(Difference::Log { .. } | Difference::Value { .. }) | None => {
-                    Sides::new(expected, found)
-                }
-            },
+            }
         }
     }
 }
@@ -97,14 +127,13 @@ mismatch_is_error!(AppraisalError);
 /// What a log should be, in words.
 pub(crate) const EXPECTED_LOG: &str = "a whole log with a sha256 bank";
 
-/// The time in which a manifest is in force, in words.
-pub(crate) fn in_force(from: Option<u64>, until: Option<u64>) -> alloc::string::String {
-    match (from, until) {
-        (None, None) => alloc::string::String::from("any time"),
-        (Some(from), None) => alloc::format!("{from} or later"),
-        (None, Some(until)) => alloc::format!("{until} or earlier"),
-        (Some(from), Some(until)) => alloc::format!("{from} to {until}"),
-    }
+/// What there should be in the set, in words.
+pub(crate) fn in_force_at(now: u64) -> alloc::string::String {
+    alloc::format!("a manifest in force at {now}")
+}
+
+const fn equals(box_equals: bool) -> &'static str {
+    if box_equals { ", which the box equals" } else { "" }
 }
 
 /// The TRE's clock is too far from ours.
@@ -133,14 +162,53 @@ pub(crate) fn within_bound(now: UnixMillis) -> alloc::string::String {
     alloc::format!("{now} +- {CLOCK_BOUND_MS} ms")
 }
 
-/// The manifest is in force.
-pub(crate) fn check_in_force(reference: &Reference, now: UnixMillis) -> Result<(), AppraisalError> {
-    let manifest = reference.manifest();
-    let (from, until, now) = (manifest.valid_from, manifest.valid_until, now.get() / 1_000);
-    if from.is_none_or(|from| from <= now) && until.is_none_or(|until| now <= until) {
-        return Ok(());
+/// At least one manifest of the set is in force. If none is, the error speaks of the one that
+/// expired last, or else of the one that will be in force first.
+pub(crate) fn check_in_force(
+    reference: &Reference,
+    now: UnixMillis,
+) -> Result<Considered, AppraisalError> {
+    let considered = Considered::of(reference, now);
+    if considered.in_force > 0 {
+        return Ok(considered);
     }
-    Err(AppraisalError::NotInForce { from, until, now })
+    let mut named = reference.first();
+    for release in reference.others() {
+        let (one, other) = (named.dates().at(now), release.dates().at(now));
+        let nearer = match (one, other) {
+            (Standing::Expired { until }, Standing::Expired { until: other }) => other > until,
+            (Standing::NotYet { from }, Standing::NotYet { from: other }) => other < from,
+            (Standing::NotYet { .. }, Standing::Expired { .. }) => true,
+            _ => false,
+        };
+        if nearer {
+            named = release;
+        }
+    }
+    check_standing(named, false, considered, now).map(|()| considered)
+}
+
+/// This manifest is in force.
+pub(crate) fn check_standing(
+    release: &ReleasedManifest,
+    box_equals: bool,
+    considered: Considered,
+    now: UnixMillis,
+) -> Result<(), AppraisalError> {
+    let (manifest, seconds) = (release.sha256(), now.get() / 1_000);
+    match release.dates().at(now) {
+        Standing::InForce => Ok(()),
+        Standing::NotYet { from } => Err(AppraisalError::NotYetInForce {
+            manifest,
+            from,
+            now: seconds,
+            box_equals,
+            considered,
+        }),
+        Standing::Expired { until } => {
+            Err(AppraisalError::Expired { manifest, until, now: seconds, box_equals, considered })
+        }
+    }
 }
 
 /// The log is whole, well formed, and speaks of the SHA-256 bank.
@@ -153,10 +221,11 @@ pub(crate) fn check_log(evidence: &Evidence) -> Result<EventLog<'_>, AppraisalEr
     }
 }
 
-/// Every PCR of a whole report is as the log and the manifest say: the log first.
-pub(crate) fn check_report(report: &PcrReport) -> Result<(), AppraisalError> {
-    report.checks().iter().try_for_each(check_replay)?;
-    report.checks().iter().try_for_each(|check| check_value(check, report))
+/// Every PCR is as the log and this manifest say: the log first.
+pub(crate) fn check_report(closest: &Closest<'_>) -> Result<(), AppraisalError> {
+    let checks = closest.report.checks();
+    checks.iter().try_for_each(check_replay)?;
+    checks.iter().try_for_each(|check| check_value(check, closest))
 }
 
 /// The log replays to the value of this PCR.
@@ -170,13 +239,14 @@ pub(crate) const fn check_replay(check: &PcrCheck) -> Result<(), AppraisalError>
 }
 
 /// This PCR holds its reference value, or is waived by name.
-pub(crate) fn check_value(check: &PcrCheck, report: &PcrReport) -> Result<(), AppraisalError> {
+pub(crate) fn check_value(check: &PcrCheck, closest: &Closest<'_>) -> Result<(), AppraisalError> {
     match check.expected {
         Some(expected) if expected != check.found => {
             let (pcr, found) = (check.pcr, check.found);
-            let difference = report.differences().iter().find(|found| pcr_of(found) == pcr);
+            let difference = closest.report.differences().iter().find(|found| pcr_of(found) == pcr);
             let difference = difference.cloned().map(Box::new);
-            Err(AppraisalError::Value { pcr, expected, found, difference })
+            let considered = closest.considered;
+            Err(AppraisalError::Value { pcr, expected, found, difference, considered })
         }
         Some(_) | None => Ok(()),
     }
@@ -188,28 +258,6 @@ const fn pcr_of(difference: &Difference) -> PcrIndex {
         | Difference::Log { pcr, .. }
         | Difference::Value { pcr, .. } => *pcr,
     }
-}
-
-/// Holds values that no quote covers against the reference: for a report, never for a verdict.
-pub(crate) fn compare(
-    log: &EventLog<'_>,
-    values: &PcrValues,
-    reference: &Reference,
-) -> Result<PcrReport, AppraisalError> {
-    match appraise::compare(log, values, &reference.manifest().pcrs, reference.digests()) {
-        Ok(report) | Err(AppraisalRefusal::Mismatch(report)) => Ok(report),
-        Err(AppraisalRefusal::Log(cause)) => Err(AppraisalError::Log { cause }),
-        Err(AppraisalRefusal::UnusedBank) => Err(AppraisalError::UnusedBank),
-    }
-}
-
-/// Holds quoted values and the log against the reference.
-pub(crate) fn appraise(
-    log: &EventLog<'_>,
-    quoted: &QuotedPcrs,
-    reference: &Reference,
-) -> Result<(), AppraisalError> {
-    check_report(&compare(log, quoted.values(), reference)?)
 }
 
 /// The TRE's time is ours, within the bound.

@@ -1,24 +1,25 @@
-//! What evidence is held against: a deployment, and the reference manifest of an image.
+//! What evidence is held against: a deployment, and a set of released manifests.
 //!
-//! Both come from files as they lie: the deployment's measurement and its content are of the same
-//! bytes, and nobody can pass the one without the other.
+//! The deployment comes from its file as it lies: its measurement and its content are of the same
+//! bytes, and nobody can pass the one without the other. There may be several manifests, since
+//! boxes are not all updated at once; a box must equal one of them entirely.
 
 use alloc::vec::Vec;
 
-use measured_boot::digest::Sha256Digest;
-use measured_boot::manifest::{Purpose as ManifestPurpose, ReferenceManifest};
+use measured_boot::digest::{Sha256Digest, sha256};
+use measured_boot::manifest::Purpose as ManifestPurpose;
 use measured_boot::predict::DeploymentDigests;
 use rustls_pki_types::{CertificateDer, TrustAnchor};
 use tre_wire::deployment::{self, Deployment, DeploymentError};
 use tre_wire::id::PeerId;
-use tre_wire::json::{self, JsonError};
 use tre_wire::role::{Identity, Role};
 use tre_wire::units::UnixMillis;
 
 use crate::chain::{self, ChainError, Purpose};
+use crate::release::ReleasedManifest;
 
-/// Longest manifest file. Unit: bytes. Ours have under 16 KiB.
-pub const MANIFEST_BYTES: usize = 1024 * 1024;
+/// Most manifests of one set: the old and the new release on several platforms.
+pub const MANIFESTS: usize = 16;
 
 /// Why files cannot serve as a reference.
 #[derive(Debug, thiserror::Error)]
@@ -35,9 +36,18 @@ pub enum ReferenceError {
         /// What the parser found.
         cause: webpki::Error,
     },
-    /// The manifest file is none.
-    #[error("reference manifest is not readable: {0}")]
-    Manifest(#[source] JsonError),
+    /// Nothing that a box could equal.
+    #[error("expected 1 to {MANIFESTS} reference manifests, found {found}")]
+    Count {
+        /// Manifests found.
+        found: usize,
+    },
+    /// One manifest twice: a mistake in a roll-over.
+    #[error("expected each reference manifest once, found {sha256} again")]
+    Repeated {
+        /// SHA-256 of the manifest file.
+        sha256: Sha256Digest,
+    },
     /// The manifest speaks of other boxes. The test domain's keys are public.
     #[error("expected a reference manifest for {expected:?}, found one for {found:?}")]
     Purpose {
@@ -54,21 +64,30 @@ pub struct Reference {
     deployment: Deployment,
     authorities: Vec<TrustAnchor<'static>>,
     digests: DeploymentDigests,
-    manifest: ReferenceManifest,
+    deployment_sha256: Sha256Digest,
+    first: ReleasedManifest,
+    others: Vec<ReleasedManifest>,
 }
 
 impl Reference {
-    /// Reads both files as they lie. `purpose` is what the caller judges; a manifest for anything
-    /// else is refused.
+    /// A deployment file as it lies, with the manifests that its boxes may equal. `purpose` is
+    /// what the caller judges; a manifest for anything else is refused.
     ///
     /// # Errors
     ///
     /// [`ReferenceError`].
-    pub fn from_files(
+    pub fn new(
         deployment_file: &[u8],
-        manifest_file: &[u8],
+        manifests: Vec<ReleasedManifest>,
         purpose: ManifestPurpose,
     ) -> Result<Self, ReferenceError> {
+        let found = manifests.len();
+        let mut manifests = manifests.into_iter();
+        let Some(first) = manifests.next().filter(|_| found <= MANIFESTS) else {
+            return Err(ReferenceError::Count { found });
+        };
+        let others: Vec<_> = manifests.collect();
+        check_set(&first, &others, purpose)?;
         let deployment =
             Deployment::from_json(deployment_file).map_err(ReferenceError::Deployment)?;
         let anchor = |(position, der): (usize, &tre_wire::hex::HexBytes)| {
@@ -79,17 +98,12 @@ impl Reference {
         };
         let authorities =
             deployment.tre_authorities.iter().enumerate().map(anchor).collect::<Result<_, _>>()?;
-        let manifest: ReferenceManifest = json::decode_at_most(manifest_file, MANIFEST_BYTES)
-            .map_err(ReferenceError::Manifest)?;
-        if manifest.purpose != purpose {
-            let (expected, found) = (purpose, manifest.purpose);
-            return Err(ReferenceError::Purpose { expected, found });
-        }
         let digests = DeploymentDigests {
             deployment: Sha256Digest(deployment::measurement(deployment_file)),
             started: Sha256Digest(deployment::started()),
         };
-        Ok(Self { deployment, authorities, digests, manifest })
+        let deployment_sha256 = sha256(deployment_file);
+        Ok(Self { deployment, authorities, digests, deployment_sha256, first, others })
     }
 
     /// The deployment: who is trusted, and the privacy policy.
@@ -98,10 +112,25 @@ impl Reference {
         &self.deployment
     }
 
-    /// What the image must measure to.
+    /// SHA-256 of the deployment file.
     #[must_use]
-    pub const fn manifest(&self) -> &ReferenceManifest {
-        &self.manifest
+    pub const fn deployment_sha256(&self) -> Sha256Digest {
+        self.deployment_sha256
+    }
+
+    /// The manifests, in the order given; there is at least one.
+    pub fn manifests(&self) -> impl Iterator<Item = &ReleasedManifest> {
+        core::iter::once(&self.first).chain(&self.others)
+    }
+
+    /// The first of them.
+    #[must_use]
+    pub const fn first(&self) -> &ReleasedManifest {
+        &self.first
+    }
+
+    pub(crate) fn others(&self) -> &[ReleasedManifest] {
+        &self.others
     }
 
     /// What PID 1 must have extended into PCR 11.
@@ -124,4 +153,24 @@ impl Reference {
     ) -> Result<(), ChainError> {
         chain::verify(chain, &self.authorities, now, purpose)
     }
+}
+
+/// Every manifest is for `purpose`, and none stands twice.
+fn check_set(
+    first: &ReleasedManifest,
+    others: &[ReleasedManifest],
+    purpose: ManifestPurpose,
+) -> Result<(), ReferenceError> {
+    let mut seen = Vec::new();
+    for release in core::iter::once(first).chain(others) {
+        let (sha256, found) = (release.sha256(), release.manifest().purpose);
+        if found != purpose {
+            return Err(ReferenceError::Purpose { expected: purpose, found });
+        }
+        if seen.contains(&sha256) {
+            return Err(ReferenceError::Repeated { sha256 });
+        }
+        seen.push(sha256);
+    }
+    Ok(())
 }

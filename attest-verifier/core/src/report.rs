@@ -5,7 +5,7 @@
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
-use measured_boot::appraise::{PcrCheck, PcrReport};
+use measured_boot::appraise::PcrCheck;
 use measured_boot::pcr::{PcrIndex, PcrSelection};
 use measured_boot::tpm::{AikPublic, Quote};
 use tre_wire::attestation::Evidence;
@@ -15,6 +15,8 @@ use tre_wire::units::UnixMillis;
 
 use crate::channel::{self, Session};
 use crate::check::{Check, Mismatch, Sides};
+use crate::closest::{Closest, Considered};
+use crate::measured::AppraisalError;
 use crate::quote::PcrError;
 use crate::reference::Reference;
 use crate::{claim, key, measured, quote};
@@ -58,8 +60,9 @@ pub fn examine(
         }
         None => rows.unmade(Check::AikCertificateKey, NO_KEY),
     }
-    rows.quote(evidence, session, key.as_ref());
+    rows.quote(evidence, Some(session), key.as_ref());
     rows.measurements(evidence, reference, now);
+    rows.time(evidence, now);
     rows.0
 }
 
@@ -75,7 +78,25 @@ pub fn examine_unenrolled(
     rows.claims(evidence, StartState::New, "");
     rows.same(Check::AikChain, key::check_no_chain(evidence), key::EXPECTED_NO_CHAIN);
     let key = rows.same(Check::AikProfile, key::check_profile(evidence), key::EXPECTED_PROFILE);
-    rows.quote(evidence, session, key.as_ref());
+    rows.quote(evidence, Some(session), key.as_ref());
+    rows.measurements(evidence, reference, now);
+    rows.time(evidence, now);
+    rows.0
+}
+
+/// The checks that need neither a connection nor a name: is this evidence sound in itself, and
+/// does it show the reference? Whose it is, and how old, it does not say.
+#[must_use]
+pub fn examine_measurements(
+    evidence: &Evidence,
+    reference: &Reference,
+    now: UnixMillis,
+) -> Vec<CheckReport> {
+    let mut rows = Rows(Vec::new());
+    rows.same(Check::EvidenceSize, claim::check_size(evidence), "within bounds");
+    rows.same(Check::EvidenceFormat, claim::check_format(evidence), claim::FORMAT);
+    let key = rows.same(Check::AikProfile, key::check_profile(evidence), key::EXPECTED_PROFILE);
+    rows.quote(evidence, None, key.as_ref());
     rows.measurements(evidence, reference, now);
     rows.0
 }
@@ -129,7 +150,8 @@ impl Rows {
         self.same(Check::TreId, claim::check_tre_id(evidence, tre_id), claim::named(tre_id));
     }
 
-    fn quote(&mut self, evidence: &Evidence, session: &Session, key: Option<&AikPublic>) {
+    /// Without a session nobody knows what the quote must answer.
+    fn quote(&mut self, evidence: &Evidence, session: Option<&Session>, key: Option<&AikPublic>) {
         match key {
             Some(key) => {
                 let signed = quote::check_signature(evidence, key);
@@ -140,9 +162,9 @@ impl Rows {
         let structure = quote::check_structure(evidence);
         let quote = self.same(Check::QuoteStructure, structure, quote::EXPECTED_STRUCTURE);
         let Some(quote) = quote else {
-            for check in
-                [Check::QuoteSigner, Check::QualifyingData, Check::PcrSelection, Check::PcrDigest]
-            {
+            let binding = session.map(|_| Check::QualifyingData);
+            let rest = [Check::PcrSelection, Check::PcrDigest];
+            for check in [Check::QuoteSigner].into_iter().chain(binding).chain(rest) {
                 self.unmade(check, "not checked: the quote cannot be read");
             }
             return;
@@ -154,13 +176,15 @@ impl Rows {
             }
             None => self.unmade(Check::QuoteSigner, NO_KEY),
         }
-        self.quoted(evidence, session, &quote);
+        if let Some(session) = session {
+            let bound = quote::check_binding(evidence, &quote, session);
+            let answer = measured_boot::digest::Sha256Digest(quote.extra_data);
+            self.same(Check::QualifyingData, bound, answer);
+        }
+        self.quoted(evidence, &quote);
     }
 
-    fn quoted(&mut self, evidence: &Evidence, session: &Session, quote: &Quote) {
-        let bound = quote::check_binding(evidence, quote, session);
-        let answer = measured_boot::digest::Sha256Digest(quote.extra_data);
-        self.same(Check::QualifyingData, bound, answer);
+    fn quoted(&mut self, evidence: &Evidence, quote: &Quote) {
         let Ok(claimed) = claim::pcr_values(evidence) else {
             for check in [Check::PcrSelection, Check::PcrDigest] {
                 self.unmade(check, "not checked: not one value for each PCR");
@@ -181,38 +205,54 @@ impl Rows {
     }
 
     fn measurements(&mut self, evidence: &Evidence, reference: &Reference, now: UnixMillis) {
-        let manifest = reference.manifest();
-        let validity = measured::in_force(manifest.valid_from, manifest.valid_until);
-        self.row(Check::ManifestValidity, measured::check_in_force(reference, now), |()| {
-            Sides::new(&validity, now.get() / 1_000)
-        });
-        let log = measured::check_log(evidence);
-        let log = self.row(Check::EventLog, log, |log| {
+        let (log, values) = (measured::check_log(evidence), claim::pcr_values(evidence));
+        let closest = match (&log, &values) {
+            (Ok(log), Ok(values)) => Some(Closest::find(log, values, reference, now)),
+            (Err(_), _) | (_, Err(_)) => None,
+        };
+        self.validity(reference, closest.as_ref().and_then(|found| found.as_ref().ok()), now);
+        self.row(Check::EventLog, log, |log| {
             Sides::new(measured::EXPECTED_LOG, format_args!("{} events", log.events().len()))
         });
-        let report = match (log, claim::pcr_values(evidence)) {
-            (Some(log), Ok(values)) => measured::compare(&log, &values, reference),
-            (None, _) | (_, Err(_)) => {
-                self.pcrs_unmade(true, "not checked: no log or no PCR values to judge");
-                self.time(evidence, now);
-                return;
-            }
-        };
-        match report {
-            Ok(report) => self.pcrs(&report),
-            Err(error) => {
+        match closest {
+            None => self.pcrs_unmade(true, "not checked: no log or no PCR values to judge"),
+            Some(Ok(closest)) => self.pcrs(&closest),
+            Some(Err(error)) => {
                 self.failed(Check::EventLogReplay, &error);
                 self.pcrs_unmade(false, "not checked: nothing was measured");
             }
         }
-        self.time(evidence, now);
     }
 
-    fn pcrs(&mut self, report: &PcrReport) {
-        let replay = report.checks().iter().try_for_each(measured::check_replay);
+    /// A manifest is in force, and the box does not equal one that is not.
+    fn validity(&mut self, reference: &Reference, closest: Option<&Closest<'_>>, now: UnixMillis) {
+        let in_force = measured::check_in_force(reference, now);
+        let in_force: Result<Considered, AppraisalError> = match closest {
+            Some(closest) if closest.equal() => in_force.and_then(|considered| {
+                measured::check_standing(closest.release, true, considered, now)?;
+                Ok(considered)
+            }),
+            Some(_) | None => in_force,
+        };
+        let seconds = now.get() / 1_000;
+        self.row(Check::ManifestValidity, in_force, |considered| {
+            let expected = measured::in_force_at(seconds);
+            match closest {
+                Some(closest) => {
+                    let named = closest.release.sha256();
+                    Sides::new(expected, format_args!("{considered}; closest {named}"))
+                }
+                None => Sides::new(expected, considered),
+            }
+        });
+    }
+
+    fn pcrs(&mut self, closest: &Closest<'_>) {
+        let checks = closest.report.checks();
+        let replay = checks.iter().try_for_each(measured::check_replay);
         self.same(Check::EventLogReplay, replay, "the PCR values");
-        for check in report.checks() {
-            let value = measured::check_value(check, report);
+        for check in checks {
+            let value = measured::check_value(check, closest);
             self.row(Check::Pcr(check.pcr), value, |()| sides_of(check));
         }
     }

@@ -27,6 +27,7 @@ use tre_wire::units::UnixMillis;
 
 use crate::channel::{self, ChannelError, Session};
 use crate::claim::{self, ClaimError};
+use crate::closest::Closest;
 use crate::key::{self, KeyError};
 use crate::measured::{self, AppraisalError, TimeError};
 use crate::quote::{self, BindingError, PcrError, QuoteSignatureError, StatementError};
@@ -137,6 +138,7 @@ pub struct Quoted<'a, M> {
 pub struct Measured<'a, M> {
     stated: Stated<'a, M>,
     pcrs: QuotedPcrs,
+    manifest: Sha256Digest,
 }
 
 impl<'a> Unverified<'a> {
@@ -295,8 +297,8 @@ impl<'a, M> Admitted<'a, M> {
 }
 
 impl<'a, M> Quoted<'a, M> {
-    /// The manifest is in force, the log replays to the PCRs, and every PCR holds its reference
-    /// value or is waived by name.
+    /// The log replays to the PCRs, and every PCR holds its reference value or is waived by name:
+    /// all in one manifest, which is in force.
     ///
     /// # Errors
     ///
@@ -305,8 +307,9 @@ impl<'a, M> Quoted<'a, M> {
         let Case { evidence, reference, now, .. } = self.stated.keyed.case;
         measured::check_in_force(reference, now)?;
         let log = measured::check_log(evidence)?;
-        measured::appraise(&log, &self.pcrs, reference)?;
-        Ok(Measured { stated: self.stated, pcrs: self.pcrs })
+        let closest = Closest::find(&log, self.pcrs.values(), reference, now)?;
+        let manifest = closest.accept(now)?.sha256();
+        Ok(Measured { stated: self.stated, pcrs: self.pcrs, manifest })
     }
 }
 
@@ -317,6 +320,7 @@ impl<M> Measured<'_, M> {
             attestation_key: keyed.key.name(),
             clock: quote.clock,
             firmware_version: quote.firmware_version,
+            manifest: self.manifest,
             pcrs: *self.pcrs.values(),
             state_epoch: keyed.case.evidence.state_epoch,
             time: keyed.case.evidence.time,

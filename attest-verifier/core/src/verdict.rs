@@ -23,6 +23,8 @@ pub struct Facts {
     pub clock: ClockInfo,
     /// The TPM's firmware version.
     pub firmware_version: FirmwareVersion,
+    /// SHA-256 of the manifest file that the box equals.
+    pub manifest: Sha256Digest,
     /// The 24 PCRs.
     pub pcrs: PcrValues,
     /// Number of the state epoch.

@@ -30,8 +30,7 @@ pub(crate) struct Outcome<'a> {
 
 impl Job {
     pub(crate) fn load(verify: &Verify) -> anyhow::Result<Self> {
-        let trust = Trust::load(&verify.deployment, &verify.manifest)
-            .context("expected a deployment file and a reference manifest")?;
+        let trust = verify.reference.load()?;
         if let Some(image) = &verify.image {
             std::fs::metadata(image).with_context(|| format!("image {}", image.display()))?;
         }
@@ -50,7 +49,7 @@ impl Job {
             Ok(examination) => examination,
             Err(error) => return Ok(Ending::without_evidence(&error)),
         };
-        let manifest = self.trust.reference().manifest();
+        let manifest = self.trust.closest_to(&examination.evidence, now).manifest();
         let image = self.image.as_deref();
         let image = image.map(|path| compare_image(path, &examination.evidence, manifest));
         let outcome = Outcome {

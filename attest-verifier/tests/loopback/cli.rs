@@ -11,7 +11,7 @@ use attest_verifier::core::measured_boot::manifest::Purpose;
 use serde_json::Value;
 
 use crate::scene::{IMAGE, Scene};
-use crate::server::{Server, honest};
+use crate::server::{Server, honest, reference_files};
 
 /// The command line reads the real time, so these boxes do too.
 fn scene() -> Scene {
@@ -44,20 +44,9 @@ async fn verify(scene: Scene, more: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let scene = Arc::new(scene);
     let server = Server::start(Arc::clone(&scene), honest(&scene)).await;
-    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let (deployment, manifest) = (at("deployment.json"), at("manifest.json"));
-    fs::write(&deployment, scene.deployment_file()).unwrap();
-    fs::write(&manifest, scene.manifest_file()).unwrap();
-    let arguments = [
-        "verify",
-        &server.address,
-        "--tre-id",
-        "tre-1",
-        "--deployment",
-        &deployment,
-        "--manifest",
-        &manifest,
-    ];
+    let files = reference_files(&scene, folder.path());
+    let fixed = ["verify", &server.address, "--tre-id", "tre-1"];
+    let arguments: Vec<&str> = fixed.into_iter().chain(files.iter().map(String::as_str)).collect();
     run(&[&arguments, more].concat()).await
 }
 
@@ -153,8 +142,12 @@ async fn nobody_listening_ends_with_exit_code_1_and_says_what_to_do() {
 #[tokio::test]
 async fn wrong_usage_ends_with_exit_code_2() {
     let missing = Path::new("/nonexistent/deployment.json").to_str().unwrap();
-    let arguments =
-        ["verify", "127.0.0.1:1", "--tre-id", "tre-1", "--deployment", missing, "--manifest", "x"];
+    let folder = tempfile::tempdir().unwrap();
+    let files = reference_files(&scene(), folder.path());
+    let files = files.iter().map(String::as_str);
+    let files = files.map(|file| if file.ends_with("deployment.json") { missing } else { file });
+    let fixed = ["verify", "127.0.0.1:1", "--tre-id", "tre-1"];
+    let arguments: Vec<&str> = fixed.into_iter().chain(files).collect();
     let output = run(&arguments).await;
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(text(&output.stderr).contains(missing), "{output:?}");

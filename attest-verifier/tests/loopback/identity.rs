@@ -4,8 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use attest_verifier::core::ChainError;
-use attest_verifier::core::measured_boot::manifest::Purpose;
-use attest_verifier::{ClientIdentity, FileError, IdentityError, Trust, TrustError};
+use attest_verifier::{ClientIdentity, FileError, IdentityError};
 use rcgen::KeyPair;
 
 use crate::scene::Scene;
@@ -65,33 +64,6 @@ fn a_missing_file_is_refused_by_its_name() {
     let error = ClientIdentity::load(Path::new("/nonexistent/meter-1.pem")).unwrap_err();
     assert!(matches!(&error, IdentityError::File(FileError::Read { .. })), "{error}");
     assert!(error.to_string().starts_with("/nonexistent/meter-1.pem: "), "{error}");
-}
-
-#[test]
-fn a_reference_is_loaded_from_files_for_production_only() {
-    let mut scene = Scene::honest();
-    let folder = tempfile::tempdir().unwrap();
-    let (deployment, manifest) =
-        (folder.path().join("deployment.json"), folder.path().join("manifest.json"));
-    fs::write(&deployment, scene.deployment_file()).unwrap();
-    fs::write(&manifest, scene.manifest_file()).unwrap();
-    let error = Trust::load(&deployment, &manifest).unwrap_err();
-    assert!(matches!(&error, TrustError::Reference { .. }), "{error}");
-    assert!(error.to_string().ends_with("for Production, found one for Demo"), "{error}");
-    scene.manifest.purpose = Purpose::Production;
-    fs::write(&manifest, scene.manifest_file()).unwrap();
-    let trust = Trust::load(&deployment, &manifest).unwrap();
-    assert_eq!(trust.reference().manifest(), &scene.manifest);
-}
-
-#[test]
-fn a_missing_manifest_is_refused_by_its_name() {
-    let folder = tempfile::tempdir().unwrap();
-    let deployment = folder.path().join("deployment.json");
-    fs::write(&deployment, Scene::honest().deployment_file()).unwrap();
-    let error = Trust::load(&deployment, &folder.path().join("manifest.json")).unwrap_err();
-    assert!(matches!(&error, TrustError::File(FileError::Read { .. })), "{error}");
-    assert!(error.to_string().contains("manifest.json: "), "{error}");
 }
 
 #[test]

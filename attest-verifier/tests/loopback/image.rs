@@ -13,7 +13,7 @@ use crate::fat_image::{self, Width};
 use crate::scene::{IMAGE, Scene};
 
 /// A kernel as far as `measured_boot` looks into one: PE headers, boot protocol, zstd payload.
-fn kernel(daemon: &[u8], command_line: &str) -> Vec<u8> {
+pub(crate) fn kernel(daemon: &[u8], command_line: &str) -> Vec<u8> {
     let mut proper = b"code of the kernel ".repeat(50);
     proper.extend_from_slice(command_line.as_bytes());
     proper.resize(proper.len() + 2_048, 0);
@@ -75,7 +75,7 @@ fn put(bytes: &mut [u8], at: usize, content: &[u8]) {
     bytes[at..at + content.len()].copy_from_slice(content);
 }
 
-const COMMAND_LINE: &str = "console=ttyS0 noinitrd quiet";
+pub(crate) const COMMAND_LINE: &str = "console=ttyS0 noinitrd quiet";
 
 /// A scene whose manifest knows the components of `expected`, on a box that started `started`.
 fn scene(expected: &[u8], started: &[u8]) -> Scene {
@@ -89,6 +89,17 @@ fn scene(expected: &[u8], started: &[u8]) -> Scene {
     let event = scene.log.iter_mut().find(|event| event.digest == IMAGE).unwrap();
     event.digest = EfiFile::parse(started).unwrap().authenticode();
     scene
+}
+
+/// A box that should run `expected` and started `started`, and what the file `given` says of it.
+pub(crate) fn found_by_comparison(
+    expected: &[u8],
+    started: &[u8],
+    given: &[u8],
+) -> (Scene, ImageFinding) {
+    let scene = scene(expected, started);
+    let finding = compare(&scene, given).unwrap();
+    (scene, finding)
 }
 
 fn compare(scene: &Scene, image: &[u8]) -> Result<ImageFinding, ImageError> {

@@ -10,6 +10,10 @@ mod cli;
 #[cfg(test)]
 mod connect;
 #[cfg(test)]
+mod corim;
+#[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod export;
 #[cfg(test)]
 mod fat_image;
@@ -20,8 +24,15 @@ mod identity;
 #[cfg(test)]
 mod image;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 #[expect(dead_code, reason = "the core's own tests use the rest of it")]
 #[path = "../../core/src/tests/scene.rs"]
 mod scene;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+#[path = "../../core/src/tests/signing.rs"]
+mod signing;
+#[cfg(test)]
+mod trust;

@@ -1,6 +1,8 @@
 //! A box on the loopback, and a record of everything that it was shown and sent.
 
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use attest_verifier::Trust;
@@ -24,6 +26,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::scene::{Certified, Scene, Seen, spki_hash};
+use crate::signing::signature_over;
 
 /// What a box was shown or sent, in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -140,7 +143,27 @@ pub(crate) fn self_signed(key: &KeyPair) -> CertificateDer<'static> {
 
 /// What the test's verifier trusts.
 pub(crate) fn trust(scene: &Scene) -> Trust {
-    Trust::from_bytes(&scene.deployment_file(), &scene.manifest_file(), Purpose::Demo).unwrap()
+    Trust::new(&scene.deployment_file(), scene.released(), Purpose::Demo).unwrap()
+}
+
+/// What a command line is given to trust: the options, with the files in `folder`.
+pub(crate) fn reference_files(scene: &Scene, folder: &Path) -> Vec<String> {
+    let at = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (deployment, release_key) = (at("deployment.json"), at("release.pem"));
+    fs::write(&deployment, scene.deployment_file()).unwrap();
+    fs::write(&release_key, scene.release.public_key_pem()).unwrap();
+    let mut options = vec!["--deployment".to_owned(), deployment];
+    options.extend(["--release-key".to_owned(), release_key]);
+    let all = core::iter::once(&scene.manifest).chain(&scene.others);
+    for (index, manifest) in all.enumerate() {
+        let path = at(&format!("manifest-{index}.json"));
+        let file = serde_json::to_vec(manifest).unwrap();
+        let signature = signature_over(&scene.release, &file, None);
+        fs::write(&path, file).unwrap();
+        fs::write(format!("{path}.sig"), serde_json::to_vec(&signature).unwrap()).unwrap();
+        options.extend(["--manifest".to_owned(), path]);
+    }
+    options
 }
 
 /// A PEM file of a meter: key and certificate.

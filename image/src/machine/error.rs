@@ -4,6 +4,9 @@ use core::net::SocketAddr;
 use std::io;
 use std::path::PathBuf;
 
+use measured_boot::digest::Sha256Digest;
+
+use super::Hardware;
 use crate::file::FileError;
 use crate::tool::{Excerpt, ToolError};
 
@@ -33,6 +36,73 @@ pub enum MachineError {
         /// The folder.
         path: PathBuf,
     },
+    /// The TPM of a state folder has secrets sealed to the machine that it was made with.
+    #[error(
+        "state folder {} is of a machine with {found}, not with {expected}: use another folder",
+        path.display()
+    )]
+    OtherHardware {
+        /// The folder.
+        path: PathBuf,
+        /// What its machine has.
+        found: Hardware,
+        /// What was asked for.
+        expected: Hardware,
+    },
+    /// The same, of the firmware's variables.
+    #[error(
+        "state folder {} is of a machine whose firmware started with variable store {found}, \
+         not {expected}: use another folder",
+        path.display()
+    )]
+    OtherVariables {
+        /// The folder.
+        path: PathBuf,
+        /// The store with which its machine started.
+        found: Sha256Digest,
+        /// The one asked for.
+        expected: Sha256Digest,
+    },
+    /// What a state folder says of its machine cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The boot disk has no file system that firmware reads.
+    #[error("{} is no boot image: 'tre-image build' makes one", path.display())]
+    NotAnImage {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Two machines on one data disk would destroy it.
+    #[error("data disk {} is in use by another machine: stop it, or use another", path.display())]
+    DiskInUse {
+        /// The disk.
+        path: PathBuf,
+    },
+    /// The data disk could fill the disk that it lies on.
+    #[error("{}: expected {needed} bytes of free disk space, found {free}", path.display())]
+    NoRoom {
+        /// The data disk.
+        path: PathBuf,
+        /// What it may still grow by, and what the machine needs beside it. Unit: byte.
+        needed: u64,
+        /// What is left. Unit: byte.
+        free: u64,
+    },
+    /// This computer does not have the guest's memory.
+    #[error("{memory_mib} MiB of memory cannot be had: choose less with --memory")]
+    Memory {
+        /// What was asked for. Unit: MiB.
+        memory_mib: u32,
+    },
+    /// Whoever watched the start did not want to go on.
+    #[error("stopped before it was ready")]
+    Interrupted,
     /// A step on the state folder failed.
     #[error("virtual machine: {0}")]
     File(#[source] FileError),

@@ -3,22 +3,41 @@
 use core::fmt;
 use core::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// The interface through which the guest reaches its TPM.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum TpmInterface {
     /// Command response buffer: what a firmware TPM has.
+    #[serde(rename = "tpm-crb")]
     Crb,
     /// FIFO: what a discrete TPM has.
+    #[serde(rename = "tpm-tis")]
     Tis,
 }
 
-/// What a machine is made of. One processor: the appliance's kernel knows no more.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// Which build of the firmware.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Firmware {
+    /// Checks nothing, whatever its variables say.
+    Plain,
+    /// Knows secure boot, and guards its variables in system management mode.
+    SecureBoot,
+}
+
+/// What a machine is made of.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Hardware {
     /// Memory. Unit: MiB.
     pub memory_mib: u32,
+    /// Number of processors.
+    pub cpus: u32,
     /// How the guest reaches its TPM.
     pub tpm: TpmInterface,
+    /// Its firmware.
+    pub firmware: Firmware,
 }
 
 /// A name that no TPM interface has.
@@ -30,11 +49,20 @@ impl Hardware {
     /// QEMU's machine type.
     pub const MACHINE: &str = "q35";
 
-    /// Number of processors.
-    pub const CPUS: u32 = 1;
-
     /// What the appliance is given unless somebody says otherwise.
-    pub const USUAL: Self = Self { memory_mib: 256, tpm: TpmInterface::Crb };
+    pub const USUAL: Self =
+        Self { memory_mib: 256, cpus: 1, tpm: TpmInterface::Crb, firmware: Firmware::Plain };
+}
+
+impl Firmware {
+    /// The file with its code: what PCR 0 speaks of.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Plain => "/usr/share/OVMF/OVMF_CODE_4M.fd",
+            Self::SecureBoot => "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd",
+        }
+    }
 }
 
 impl TpmInterface {
@@ -45,6 +73,17 @@ impl TpmInterface {
             Self::Crb => "tpm-crb",
             Self::Tis => "tpm-tis",
         }
+    }
+}
+
+impl fmt::Display for Hardware {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { memory_mib, cpus, tpm, firmware } = self;
+        let firmware = match firmware {
+            Firmware::Plain => "plain",
+            Firmware::SecureBoot => "secure-boot",
+        };
+        write!(f, "{memory_mib} MiB, {cpus} processors, {tpm}, {firmware} firmware")
     }
 }
 

@@ -6,6 +6,7 @@
 
 use core::time::Duration;
 use std::io;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -40,8 +41,9 @@ pub(super) fn command(tool: Tool) -> Result<Command, crate::tool::ToolError> {
 }
 
 impl Process {
-    /// Starts `command`.
-    pub(super) fn start(command: Command) -> io::Result<Self> {
+    /// Starts `command`, out of reach of a terminal's Ctrl-C: its owner decides when it ends.
+    pub(super) fn start(mut command: Command) -> io::Result<Self> {
+        command.process_group(0);
         static STARTER: OnceLock<Sender<Order>> = OnceLock::new();
         let starter = STARTER.get_or_init(|| {
             let (sender, orders) = channel();

@@ -6,7 +6,7 @@
 use core::time::Duration;
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::thread;
 
@@ -24,11 +24,11 @@ const SWTPM_LOCALCA: Tool = Tool { program: "swtpm_localca", package: "swtpm-too
 /// The TPM.
 const SWTPM: Tool = Tool { program: "swtpm", package: "swtpm" };
 
-/// Socket through which the machine controls its TPM, in the state folder. Relative, because a
+/// Socket through which the machine controls its TPM, in the TPM's folder. Relative, because a
 /// socket's path has room for 107 bytes alone.
 pub(super) const SOCKET: &str = "tpm.sock";
 
-/// The TPM's state, in the state folder.
+/// The TPM's state, in the TPM's folder.
 const STATE: &str = "tpm";
 
 /// Files that the certificate authority makes, and the names under which they are handed out.
@@ -39,13 +39,18 @@ const ROOTS: [(&str, &str); 2] =
 const POLL: Duration = Duration::from_millis(20);
 const POLLS: u32 = 500;
 
-/// Makes the TPM in the state folder, unless there is one. A TPM is there whole or not at all.
-pub(super) fn manufacture(state: &Path) -> Result<(), MachineError> {
-    if state.join(STATE).is_dir() {
+/// Where the manufacturer's certificates of the TPM in `home` lie.
+pub(super) fn ek_roots(home: &Path) -> PathBuf {
+    home.join("ek-roots")
+}
+
+/// Makes the TPM in the folder `home`, unless there is one. A TPM is there whole or not at all.
+pub(super) fn manufacture(home: &Path) -> Result<(), MachineError> {
+    if home.join(STATE).is_dir() {
         return Ok(());
     }
     let localca = SWTPM_LOCALCA.find().map_err(MachineError::Tool)?;
-    let (authority, new) = (state.join("ca"), state.join("tpm.new"));
+    let (authority, new) = (home.join("ca"), home.join("tpm.new"));
     for folder in [&authority, &new] {
         file::unless_missing(fs::remove_dir_all(folder))
             .and_then(|()| fs::create_dir(folder))
@@ -78,31 +83,31 @@ pub(super) fn manufacture(state: &Path) -> Result<(), MachineError> {
     command.args(["--tpm2", "--create-ek-cert", "--lock-nvram", "--pcr-banks", "sha256"]);
     command.args(["--vmid", "tre"]).arg("--tpmstate").arg(&new).arg("--config").arg(config);
     SWTPM_SETUP.run(&mut command).map_err(MachineError::Tool)?;
-    hand_out_roots(&authority, &state.join("ek-roots"))?;
-    fs::rename(&new, state.join(STATE)).map_err(step("keeping", &new))
+    hand_out_roots(&authority, &ek_roots(home))?;
+    fs::rename(&new, home.join(STATE)).map_err(step("keeping", &new))
 }
 
-/// Starts the TPM; it ends with the machine that connects to it.
-pub(super) fn start(state: &Path) -> Result<Process, MachineError> {
-    let (socket, log) = (state.join(SOCKET), state.join("swtpm.log"));
+/// Starts the TPM of the folder `home`; it ends with the machine that connects to it.
+pub(super) fn start(home: &Path) -> Result<Process, MachineError> {
+    let (socket, log) = (home.join(SOCKET), home.join("swtpm.log"));
     file::unless_missing(fs::remove_file(&socket)).map_err(step("removing", &socket))?;
     let output = File::create(&log).map_err(step("writing", &log))?;
     let errors = output.try_clone().map_err(step("writing", &log))?;
     let mut command = process::command(SWTPM).map_err(MachineError::Tool)?;
     command
-        .current_dir(state)
+        .current_dir(home)
         .args(["socket", "--tpm2", "--terminate", "--tpmstate"])
         .arg(format!("dir={STATE}"))
         .args(["--ctrl", &format!("type=unixio,path={SOCKET}")])
         .stdin(Stdio::null())
         .stdout(output)
         .stderr(errors);
-    let mut tpm = Process::start(command).map_err(step("starting swtpm in", state))?;
+    let mut tpm = Process::start(command).map_err(step("starting swtpm in", home))?;
     for _ in 0..POLLS {
         if socket.exists() {
             return Ok(tpm);
         }
-        if tpm.ended().map_err(step("watching swtpm in", state))?.is_some() {
+        if tpm.ended().map_err(step("watching swtpm in", home))?.is_some() {
             break;
         }
         thread::sleep(POLL);

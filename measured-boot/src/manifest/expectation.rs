@@ -5,8 +5,10 @@ use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
+use super::bounded::at_most;
 use crate::{
     digest::Sha256Digest,
+    limits::MAX_EVENTS,
     pcr::{PCR_COUNT, PcrIndex, replayed},
     predict::DeploymentDigests,
 };
@@ -30,6 +32,7 @@ pub enum Expectation {
         /// The value after `events`.
         value: Sha256Digest,
         /// Every event, in order; empty for a PCR that nothing may touch.
+        #[serde(deserialize_with = "at_most::<_, _, MAX_EVENTS>")]
         events: Vec<ExpectedEvent>,
         /// Why this is the value.
         reason: String,
@@ -39,6 +42,7 @@ pub enum Expectation {
         /// The value after `events`.
         value: Sha256Digest,
         /// Every event, in order.
+        #[serde(deserialize_with = "at_most::<_, _, MAX_EVENTS>")]
         events: Vec<ExpectedEvent>,
         /// Why it could not be computed.
         reason: String,
@@ -192,7 +196,7 @@ impl Serialize for PcrExpectations {
 
 impl<'de> Deserialize<'de> for PcrExpectations {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let entries = Vec::<Entry<Expectation>>::deserialize(deserializer)?;
+        let entries: Vec<Entry<Expectation>> = at_most::<_, _, PCR_COUNT>(deserializer)?;
         Self::new(entries.into_iter().map(|entry| (entry.pcr, entry.expectation)))
             .map_err(de::Error::custom)
     }

@@ -8,6 +8,8 @@ use serde::{
     de::{self, MapAccess, Visitor},
 };
 
+use crate::limits::MAX_VERSIONS;
+
 /// Version by name.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Versions(pub BTreeMap<String, String>);
@@ -30,6 +32,10 @@ impl<'de> Visitor<'de> for VersionsVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Versions, A::Error> {
         let mut versions = BTreeMap::new();
         while let Some((name, version)) = map.next_entry::<String, String>()? {
+            if versions.len() == MAX_VERSIONS {
+                let message = format_args!("expected at most {MAX_VERSIONS} versions, found more");
+                return Err(de::Error::custom(message));
+            }
             if versions.insert(name, version).is_some() {
                 return Err(de::Error::custom("expected each name once, found one again"));
             }

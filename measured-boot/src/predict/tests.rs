@@ -16,7 +16,7 @@ pub(crate) fn recorded_expectations() -> PcrExpectations {
     let log = EventLog::parse(RECORDED).unwrap();
     let pcr0 = record(&log, PcrIndex::P0).unwrap();
     let pcr1 = record(&log, PcrIndex::P1).unwrap();
-    expectations(BOOTED.parse().unwrap(), &pcr0, &pcr1).unwrap()
+    expectations(BOOTED.parse().unwrap(), &SecureBoot::PRISTINE, &pcr0, &pcr1).unwrap()
 }
 
 pub(crate) fn deployment() -> DeploymentDigests {
@@ -64,7 +64,7 @@ fn another_file_changes_pcr_4_alone() {
     let log = EventLog::parse(RECORDED).unwrap();
     let pcr0 = record(&log, PcrIndex::P0).unwrap();
     let pcr1 = record(&log, PcrIndex::P1).unwrap();
-    let other = expectations(sha256(b"another file"), &pcr0, &pcr1).unwrap();
+    let other = expectations(sha256(b"another file"), &SecureBoot::PRISTINE, &pcr0, &pcr1).unwrap();
     let expected = recorded_expectations();
     let pairs = expected.iter().zip(other.iter());
     let changed = pairs.filter(|(a, b)| a != b).map(|(a, _)| a.0);

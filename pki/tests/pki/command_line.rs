@@ -5,24 +5,19 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use measured_boot::digest::sha256;
-use measured_boot::manifest::{
-    EfiRecord, FileRecord, ManifestFormat, Platform, Purpose, ReferenceManifest, Versions,
-};
-use measured_boot::predict;
 use serde_json::Value;
 use tempfile::TempDir;
 use tre_wire::deployment::{Deployment, measurement};
 use tre_wire::hex;
 
-use crate::fixture::{run, text};
+use crate::fixture::{manifest, run, text};
 
-struct Desk {
+pub(crate) struct Desk {
     folder: TempDir,
 }
 
 /// A folder with a domain in it, made by the program.
-fn desk() -> Desk {
+pub(crate) fn desk() -> Desk {
     let desk = Desk { folder: tempfile::tempdir().expect("a folder") };
     let made = desk.init();
     assert_eq!((made.code, made.said.as_str()), (0, ""), "{}", made.answered);
@@ -32,13 +27,13 @@ fn desk() -> Desk {
 
 /// How the program ended.
 #[derive(Debug)]
-struct Ended {
-    code: i32,
-    answered: String,
-    said: String,
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) answered: String,
+    pub(crate) said: String,
 }
 
-fn tre_pki(arguments: &[&str]) -> Ended {
+pub(crate) fn tre_pki(arguments: &[&str]) -> Ended {
     let output = run(env!("CARGO_BIN_EXE_tre-pki"), arguments);
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     let code = output.status.code().expect("an exit code");
@@ -46,7 +41,7 @@ fn tre_pki(arguments: &[&str]) -> Ended {
 }
 
 impl Desk {
-    fn at(&self, name: &str) -> PathBuf {
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -76,7 +71,7 @@ impl Desk {
         tre_pki(&[fixed.as_slice(), others].concat())
     }
 
-    fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         names(self.folder.path())
     }
 }
@@ -91,7 +86,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-fn refused(ended: &Ended, code: i32, why: &str) {
+pub(crate) fn refused(ended: &Ended, code: i32, why: &str) {
     assert_eq!(ended.code, code, "{ended:?}");
     assert_eq!(ended.answered, "", "{ended:?}");
     assert!(ended.said.contains(why), "expected {why:?} in {ended:?}");
@@ -106,11 +101,11 @@ fn a_domain_is_these_files_and_its_keys_are_its_owners_alone() {
         ("grid-authority.key.pem", 0o600),
         ("grid-authority.pem", 0o644),
         ("release.key.pem", 0o600),
-        ("release.pub.pem", 0o644),
+        ("release.pem", 0o644),
         ("root.key.pem", 0o600),
         ("root.pem", 0o644),
         ("status.key.pem", 0o600),
-        ("status.pub.pem", 0o644),
+        ("status.pem", 0o644),
         ("tre-authority.key.pem", 0o600),
         ("tre-authority.pem", 0o644),
     ];
@@ -191,32 +186,6 @@ fn a_deployment_says_what_pcr_11_begins_with() {
     assert_eq!(desk.names(), ["deployment.json", "domain"]);
 }
 
-/// A manifest that is whole; no box measures to it.
-fn manifest(purpose: Purpose) -> Vec<u8> {
-    let manifest = ReferenceManifest {
-        format: ManifestFormat,
-        purpose,
-        image: FileRecord { name: String::from("tre.img"), len: 1, sha256: sha256(b"image") },
-        efi: EfiRecord { len: 1, sha256: sha256(b"efi"), authenticode: sha256(b"code") },
-        components: Vec::new(),
-        platform: Platform {
-            name: String::from("none"),
-            firmware_sha256: sha256(b"firmware"),
-            machine: String::from("q35"),
-            memory_mib: 256,
-            cpus: 1,
-            tpm: String::from("tpm-crb"),
-        },
-        pcrs: predict::expectations(sha256(b"code"), &[], &[]).expect("a prediction"),
-        tools: Versions::default(),
-        packages: Versions::default(),
-        valid_from: None,
-        valid_until: None,
-        locked: false,
-    };
-    serde_json::to_vec(&manifest).expect("encoded")
-}
-
 /// A desk with all that `enrol` needs but a box.
 struct EnrolmentDesk {
     desk: Desk,
@@ -227,7 +196,10 @@ fn enrolment_desk() -> EnrolmentDesk {
     let desk = desk();
     assert_eq!(desk.deployment("demo", "deployment.json", &[]).code, 0);
     assert_eq!(desk.issue("operator", "op", "operator.pem", &[]).code, 0);
-    fs::write(desk.at("manifest.json"), manifest(Purpose::Production)).expect("written");
+    fs::write(desk.at("manifest.json"), manifest(|_| {})).expect("written");
+    let (file, domain) = (desk.at("manifest.json"), desk.at("domain"));
+    let signed = tre_pki(&["sign-manifest", text(&file), "--domain", text(&domain)]);
+    assert_eq!(signed.code, 0, "{signed:?}");
     // Any self-issued certificate stands for a maker: no box gets far enough to need another.
     let roots = desk.at("roots");
     fs::create_dir(&roots).expect("a folder");
@@ -308,12 +280,21 @@ fn each_unusable_input_of_an_enrolment_is_named() {
         refused(&desk.enrol(&nobody(), &[]), 1, why);
         fs::write(&path, kept).expect("written");
     };
-    spoil("manifest.json", &manifest(Purpose::Demo), "found one for Demo");
-    spoil("manifest.json", b"{}", "manifest is not readable");
+    let another = manifest(|manifest| manifest.platform.memory_mib = 512);
+    spoil("manifest.json", &another, "the manifest with SHA-256");
+    spoil("manifest.json", b"{}", "found 2 bytes");
+    spoil("manifest.json.sig", b"{}", "signature file is not readable");
+    spoil("domain/release.pem", b"none", "expected a PEM public key");
     spoil("deployment.json", b"{}", "deployment is not readable");
     spoil("operator.pem", b"none", "operator.pem");
     spoil("roots/root.pem", b"none", "self-issued root certificate");
     spoil("domain/tre-authority.key.pem", b"none", "private key (PKCS#8) of the TRE authority");
+
+    let signature = desk.desk.at("manifest.json.sig");
+    let kept = fs::read(&signature).expect("there");
+    fs::remove_file(&signature).expect("removed");
+    refused(&desk.enrol(&nobody(), &[]), 1, "expected the signature of ");
+    fs::write(&signature, kept).expect("written");
 
     // The deployment of another domain, of the same name and of another.
     let stranger = enrolment_desk();

@@ -4,6 +4,12 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use measured_boot::digest::sha256;
+use measured_boot::manifest::{
+    EfiRecord, FileRecord, Platform, Purpose, ReferenceManifest, Versions,
+};
+use measured_boot::predict;
+use measured_boot::secure_boot::SecureBoot;
 use pki::authority::Profile;
 use pki::domain::Domain;
 use pki::issue::{self, Credential};
@@ -93,4 +99,32 @@ pub(crate) fn run(name: &str, arguments: &[&str]) -> Output {
 
 pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("plain paths")
+}
+
+/// A manifest that is whole and may be released, but for what `spoil` does; no box measures to it.
+pub(crate) fn manifest(spoil: impl FnOnce(&mut ReferenceManifest)) -> Vec<u8> {
+    let pcrs = predict::expectations(sha256(b"code"), &SecureBoot::PRISTINE, &[], &[]);
+    let mut manifest = ReferenceManifest {
+        release: None,
+        purpose: Purpose::Production,
+        image: FileRecord { name: String::from("tre.img"), len: 1, sha256: sha256(b"image") },
+        efi: EfiRecord { len: 1, sha256: sha256(b"efi"), authenticode: sha256(b"code") },
+        components: Vec::new(),
+        platform: Platform {
+            name: String::from("none"),
+            firmware_sha256: sha256(b"firmware"),
+            machine: String::from("q35"),
+            memory_mib: 256,
+            cpus: 1,
+            tpm: String::from("tpm-crb"),
+        },
+        pcrs: pcrs.expect("a prediction"),
+        tools: Versions::default(),
+        packages: Versions::default(),
+        valid_from: Some(1_700_000_000),
+        valid_until: Some(4_000_000_000),
+        locked: true,
+    };
+    spoil(&mut manifest);
+    serde_json::to_vec(&manifest).expect("encoded")
 }

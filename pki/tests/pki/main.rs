@@ -18,6 +18,8 @@ mod offer;
 #[cfg(test)]
 mod policies;
 #[cfg(test)]
+mod release;
+#[cfg(test)]
 mod tls;
 #[cfg(test)]
 mod tpm;

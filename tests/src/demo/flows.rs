@@ -17,10 +17,12 @@ use tre_client::patience::Patience;
 use tre_client::registrar::Registrar;
 use tre_client::replay::{Plan, Summary, replay};
 use tre_client::supplier::Supplier;
-use tre_wire::message::dno::Aggregate;
+use tre_wire::id::PointId;
+use tre_wire::message::dno::{Aggregate, Span};
 use tre_wire::message::dsm::{Direction, EventOutcome, EventTerms};
 use tre_wire::message::registrar::ConnectionRecord;
 use tre_wire::message::supplier::Bill;
+use tre_wire::policy::Policy;
 use tre_wire::role::Role;
 use tre_wire::units::{PricePerKwh, Share, Slot, UnixMillis, WattHours, Watts};
 
@@ -36,6 +38,8 @@ pub struct Seen {
     pub prices: Vec<i64>,
     /// The network operator's.
     pub aggregates: Vec<Aggregate>,
+    /// What the network operator got when it asked once more for homes that it had asked for.
+    pub extra: Vec<Aggregate>,
     /// Both suppliers', by supplier.
     pub bills: Vec<(usize, Bill)>,
     /// The demand side manager's: pseudo-bids, number accepted, final state.
@@ -87,13 +91,14 @@ pub async fn run(stage: &Stage, homes: &Homes) -> Result<Seen> {
     wait_until(over).await?;
     let mut dno = Dno(stage.link(Role::Dno, "dno-1").await?);
     let aggregates = dno.all_aggregates(start).await.context("network operator")?;
+    let extra = ask_once_more(&mut dno, homes, &policy).await.context("network operator")?;
     let mut bills = Vec::new();
     for number in 0..2 {
         let mut supplier = Supplier(stage.link(Role::Supplier, &supplier(number)).await?);
         let own = supplier.bills().await.context("supplier")?;
         bills.extend(own.into_iter().map(|bill| (number, bill)));
     }
-    Ok(Seen { start, prices, aggregates, bills, event, meters })
+    Ok(Seen { start, prices, aggregates, extra, bills, event, meters })
 }
 
 fn supplier(number: usize) -> String {
@@ -139,11 +144,26 @@ fn point(index: usize) -> String {
 async fn define_groups(stage: &Stage, homes: &Homes) -> Result<()> {
     let mut dno = Dno(stage.link(Role::Dno, "dno-1").await?);
     for group in 0..GROUPS {
-        let members = (0..homes.count()).filter(|index| homes.group_of(*index) == group);
-        let members = members.map(|index| Ok(point(index).parse()?)).collect::<Result<Vec<_>>>()?;
-        dno.put_group(&format!("g{group}").parse()?, members).await?;
+        dno.put_group(&format!("g{group}").parse()?, members(homes, group)?).await?;
     }
     Ok(())
+}
+
+/// The connection points of one group.
+fn members(homes: &Homes, group: usize) -> Result<Vec<PointId>> {
+    let members = (0..homes.count()).filter(|index| homes.group_of(*index) == group);
+    members.map(|index| Ok(point(index).parse()?)).collect()
+}
+
+/// The operator puts the homes of its first group into another one too, and waits for the first
+/// sum of that: by then every slot of the window has spent their budget.
+async fn ask_once_more(dno: &mut Dno, homes: &Homes, policy: &Policy) -> Result<Vec<Aggregate>> {
+    let extra = "one-more".parse()?;
+    dno.put_group(&extra, members(homes, 0)?).await?;
+    let from = policy.slot_at(now()?);
+    wait_until(policy.close_of(from.plus(2)).plus(500)).await?;
+    let rows = dno.all_aggregates(from).await?.into_iter();
+    Ok(rows.filter(|row| row.group == extra && row.span == Span::Slot).collect())
 }
 
 async fn publish(stage: &Stage, start: Slot, prices: &[i64]) -> Result<()> {
@@ -221,7 +241,7 @@ async fn replay_all(
 async fn dsm(
     link: tre_client::link::Link,
     start: Slot,
-    policy: tre_wire::policy::Policy,
+    policy: Policy,
 ) -> Result<(usize, usize, EventOutcome)> {
     let (deadline, from, to) = EVENT;
     let event = "evening-peak".parse()?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use tre_wire::message::dno::Aggregate;
+use tre_wire::message::dno::{Aggregate, Span, Withheld};
 use tre_wire::message::meter::{BidOutcome, ReceiptStatus};
 
 use crate::demo::flows::Seen;
@@ -38,6 +38,7 @@ pub fn write(out: &Path, shown: &Shown, homes: &Homes, seen: &Seen) -> Result<bo
         "attestation": attestation(shown),
         "image": { "sha256": shown.image_sha256, "pcrs": pcrs(shown) },
         "aggregates": aggregates,
+        "extra_query": seen.extra,
         "bills": bills,
         "events": [event(seen)],
     });
@@ -47,6 +48,7 @@ pub fn write(out: &Path, shown: &Shown, homes: &Homes, seen: &Seen) -> Result<bo
 
     print_meters(homes, seen);
     print_dno(homes, seen);
+    print_extra(&seen.extra);
     print_bills(&bills);
     let (pseudo_bids, accepted, _) = &seen.event;
     println!(
@@ -70,7 +72,7 @@ fn complete(homes: &Homes, seen: &Seen) -> bool {
     let outcomes = seen.meters.iter().flat_map(|meter| &meter.outcomes);
     let won = outcomes.filter(|row| row.outcome == BidOutcome::Accepted).count();
     let (pseudo_bids, accepted, _) = &seen.event;
-    let mut whole = true;
+    let mut whole = refused(&seen.extra).is_some();
     for (what, expected, found) in [
         ("receipts", readings, usize::try_from(receipts).unwrap_or(usize::MAX)),
         ("sums", GROUPS.saturating_mul(SLOTS), sums),
@@ -120,7 +122,8 @@ fn released(seen: &Seen, group: usize) -> impl Iterator<Item = (usize, &Aggregat
     let name = format!("g{group}");
     seen.aggregates.iter().filter_map(move |aggregate| {
         let slot = usize::try_from(aggregate.slot.since(seen.start)).ok()?;
-        (aggregate.group.as_str() == name && slot < SLOTS).then_some((slot, aggregate))
+        let wanted = aggregate.group.as_str() == name && aggregate.span == Span::Slot;
+        (wanted && slot < SLOTS).then_some((slot, aggregate))
     })
 }
 
@@ -137,7 +140,9 @@ fn aggregates(homes: &Homes, seen: &Seen) -> Vec<Value> {
                 "released_wh": aggregate.released_wh,
                 "reason": aggregate.withheld,
                 "lambda_milli_wh": aggregate.lambda_milli_wh,
+                "standard_deviation_milli_wh": aggregate.standard_deviation_milli_wh,
                 "epsilon_millionths": aggregate.epsilon_millionths,
+                "epsilon_left_millionths": aggregate.epsilon_left_millionths,
             })
         }));
     }
@@ -219,6 +224,25 @@ fn print_dno(homes: &Homes, seen: &Seen) {
                 "  {name:<5}  {slot:>4}  {number:>7}  {truth:>8}  {released:>11}  {lambda:>10}"
             );
         }
+    }
+}
+
+/// The first sum of the extra group that was withheld because its homes' budget was spent.
+fn refused(extra: &[Aggregate]) -> Option<&Aggregate> {
+    extra.iter().find(|row| row.withheld == Some(Withheld::BudgetSpent))
+}
+
+#[expect(clippy::print_stdout, reason = "a command line")]
+fn print_extra(extra: &[Aggregate]) {
+    println!("\nIt then put the homes of g0 into one group more, to ask for them a second time:");
+    match refused(extra) {
+        Some(row) => println!(
+            "  {}  slot {}: withheld, budget spent; {} of epsilon left to them in this window.",
+            row.group,
+            row.slot.get(),
+            row.epsilon_left_millionths
+        ),
+        None => println!("  expected it to be withheld for lack of budget, found {extra:?}"),
     }
 }
 

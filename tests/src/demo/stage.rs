@@ -92,8 +92,10 @@ pub fn boot() -> Result<NewBox> {
 pub async fn set(homes: &Homes, new: NewBox) -> Result<Stage> {
     let NewBox { domain, reference, running, ek_roots } = new;
     let trust = reference.trust()?;
-    let image_sha256 = trust.reference().manifest().image.sha256.to_string();
+    let released = trust.reference().first();
+    let image_sha256 = released.manifest().image.sha256.to_string();
     println!("image       SHA-256 {image_sha256}");
+    println!("manifest    SHA-256 {}, signed by the demo's release key", released.sha256());
     let address = running.address();
     let tre_id: PeerId = "tre-demo".parse()?;
     reference.enrol(&domain, &address, &ek_roots, &tre_id).await?;

@@ -14,6 +14,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod advice;
 pub mod bidding;
 pub mod clock;
 pub mod dno;

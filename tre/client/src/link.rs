@@ -232,7 +232,10 @@ impl LinkError {
             Self::Attest(AttestError::Request(error)) | Self::Request(error) => match error {
                 RequestError::Closed { .. } | RequestError::Timeout { .. } => true,
                 RequestError::Problem { problem, .. } => {
-                    matches!(problem.kind, ProblemType::Full | ProblemType::Timeout)
+                    matches!(
+                        problem.kind,
+                        ProblemType::Busy | ProblemType::Full | ProblemType::Timeout
+                    )
                 }
                 _ => false,
             },

@@ -55,6 +55,8 @@ mod cli {
                 .arg(self.path("deployment.json"))
                 .arg("--manifest")
                 .arg(self.path("manifest.json"))
+                .arg("--release-key")
+                .arg(self.path("release.pem"))
                 .arg("--identity")
                 .arg(identity)
                 .output()
@@ -167,6 +169,24 @@ mod cli {
         assert!(text.contains("deployment.json: No such file or directory"), "{text}");
     }
 
+    /// Nobody is asked for anything on the word of a file that nobody signed.
+    #[test]
+    fn an_unsigned_manifest_is_named_and_nobody_is_called() {
+        let desk = Desk::new();
+        let identity = desk.identity("spiffe://grid.example/meter/m1");
+        desk.file("deployment.json", "{}");
+        desk.file("manifest.json", "{}");
+        let key = KeyPair::generate().expect("a key").public_key_pem();
+        desk.file("release.pem", &key);
+        let (code, text) = said(&desk.run(&["meter", "account"], &identity));
+        assert_eq!(code, Some(2));
+        assert!(text.contains("expected the signature of "), "{text}");
+        desk.file("manifest.json.sig", "{}");
+        let (code, text) = said(&desk.run(&["meter", "account"], &identity));
+        assert_eq!(code, Some(2));
+        assert!(text.contains("signature file is not readable"), "{text}");
+    }
+
     #[test]
     fn a_missing_list_of_members_is_named() {
         let desk = Desk::new();
@@ -220,7 +240,13 @@ mod cli {
             .expect("the program runs");
         let (code, text) = said(&output);
         assert_eq!(code, Some(2));
-        for option in ["--tre <HOST:PORT>", "--deployment <FILE>", "--identity <FILE.pem>"] {
+        for option in [
+            "--tre <HOST:PORT>",
+            "--deployment <FILE>",
+            "--manifest <FILE>",
+            "--release-key <FILE.pem>",
+            "--identity <FILE.pem>",
+        ] {
             assert!(text.contains(option), "{text}");
         }
     }

@@ -2,11 +2,12 @@
 
 use core::net::{Ipv4Addr, SocketAddr};
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
 use rustix::system::{RebootCommand, reboot};
 use thiserror::Error;
 use tre_store::{Device, DeviceError};
@@ -14,14 +15,22 @@ use tre_tpm::{EsapiTpm, TpmError};
 
 use crate::bounds;
 use crate::log::line;
+use crate::random::{self, MixError};
+use crate::sandbox::{self, Place, SandboxError};
 use crate::serve::{self, Platform, ServeError};
 
 /// Why the appliance stops.
 #[derive(Debug, Error)]
 enum Stop {
-    /// A kernel file system could not be mounted.
-    #[error("mounting {what}: {cause}")]
-    Mount { what: &'static str, cause: std::io::Error },
+    /// The sandbox does not stand.
+    #[error(transparent)]
+    Sandbox(SandboxError),
+    /// A file system could not be mounted or unmounted.
+    #[error("{step} {what}: {cause}")]
+    Mount { step: &'static str, what: &'static str, cause: Errno },
+    /// The kernel would not refuse debuggers.
+    #[error("writing {YAMA}: {0}")]
+    Yama(#[source] std::io::Error),
     /// No block device carries the data disk's serial number.
     #[error("expected a virtio disk with serial number {DATA_SERIAL}; attach the data disk")]
     NoDataDisk,
@@ -34,6 +43,9 @@ enum Stop {
     /// The firmware left no event log.
     #[error("event log at {EVENT_LOG}: {0}")]
     EventLog(#[source] std::io::Error),
+    /// The kernel has no random source.
+    #[error(transparent)]
+    Random(MixError),
     /// Serving ended.
     #[error(transparent)]
     Serve(ServeError),
@@ -48,7 +60,13 @@ const EVENT_LOG: &str = "/sys/kernel/security/tpm0/binary_bios_measurements";
 /// Serial number of the data disk: device names follow the order of discovery.
 const DATA_SERIAL: &str = "tre-data";
 
+/// What is still open to who may trace whom, where the kernel has the module of that name.
+const YAMA: &str = "/proc/sys/kernel/yama/ptrace_scope";
+
 /// Runs as PID 1. Whatever ends it ends the machine.
+///
+/// A box that cannot start powers off: it would fail again, and each start writes to the TPM. One
+/// that has begun to serve has given up the means; its end is a kernel's panic and a new start.
 pub(crate) fn main() -> ExitCode {
     match run() {
         Ok(never) => match never {},
@@ -61,38 +79,71 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn run() -> Result<core::convert::Infallible, Stop> {
+    let place = Place::Appliance;
+    sandbox::start(place).map_err(Stop::Sandbox)?;
     mount_all()?;
+    refuse_debuggers()?;
     let event_log = event_log().map_err(Stop::EventLog)?;
     let disk = Device::open(&data_disk()?).map_err(Stop::DataDisk)?;
+    let kernel_random = random::kernel().map_err(Stop::Random)?;
     let tpm = Box::new(EsapiTpm::open_device(Path::new(TPM)).map_err(Stop::Tpm)?);
-    unmount_what_is_read()?;
+    unmount_all()?;
+    sandbox::give_up_privileges(place).map_err(Stop::Sandbox)?;
     let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, tre_wire::PORT));
-    serve::run(Platform { tpm, disk, event_log, listen }).map_err(Stop::Serve)
+    let platform = Platform { place, tpm, disk, event_log, kernel_random, listen };
+    serve::run(platform).map_err(Stop::Serve)
 }
 
 /// Kernel file systems, with what they are mounted on, in order.
 const MOUNTS: [(&str, &str); 3] =
     [("devtmpfs", "/dev"), ("sysfs", "/sys"), ("securityfs", "/sys/kernel/security")];
 
+/// Nothing mounted holds programs.
+const NO_PROGRAMS: MountFlags = MountFlags::NOSUID.union(MountFlags::NOEXEC);
+
 fn mount_all() -> Result<(), Stop> {
     for (what, target) in MOUNTS {
-        let stop = |cause| Stop::Mount { what, cause };
-        if !Path::new(target).exists() {
-            fs::create_dir(target).map_err(stop)?;
-        }
-        let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
-        mount(what, target, what, flags, None).map_err(|errno| stop(errno.into()))?;
+        mount(what, target, what, NO_PROGRAMS, None).map_err(failed("mounting", what))?;
     }
     Ok(())
 }
 
-/// What was needed to find devices and the log is not needed to serve.
-fn unmount_what_is_read() -> Result<(), Stop> {
-    for target in ["/sys/kernel/security", "/sys"] {
-        let stop = |errno: rustix::io::Errno| Stop::Mount { what: target, cause: errno.into() };
-        unmount(target, UnmountFlags::empty()).map_err(stop)?;
+/// Unmounts what was needed to find and open devices, and makes what is left read-only. Open
+/// devices stay open; no other can be opened.
+fn unmount_all() -> Result<(), Stop> {
+    for (what, target) in MOUNTS.into_iter().rev() {
+        // `/dev` is in use by what stays open.
+        unmount(target, UnmountFlags::DETACH).map_err(failed("unmounting", what))?;
     }
+    let read_only = NO_PROGRAMS | MountFlags::NODEV | MountFlags::RDONLY;
+    mount_remount("/", read_only, "").map_err(failed("making read-only", "/"))?;
+    sandbox::stands("root read-only, no devices, nothing else mounted");
     Ok(())
+}
+
+/// Nobody may attach to a process any more, root or not, until the machine restarts.
+fn refuse_debuggers() -> Result<(), Stop> {
+    const PROTECTION: &str = "no debugger in this kernel";
+    match mount("proc", "/proc", "proc", NO_PROGRAMS, None) {
+        Ok(()) => {}
+        Err(Errno::NODEV) => {
+            sandbox::stands_not(PROTECTION, "it has no /proc; there is no second process");
+            return Ok(());
+        }
+        Err(cause) => return Err(failed("mounting", "proc")(cause)),
+    }
+    match fs::OpenOptions::new().write(true).open(YAMA).and_then(|mut file| file.write_all(b"3")) {
+        Ok(()) => sandbox::stands(PROTECTION),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            sandbox::stands_not(PROTECTION, "it has no Yama; there is no second process");
+        }
+        Err(error) => return Err(Stop::Yama(error)),
+    }
+    unmount("/proc", UnmountFlags::empty()).map_err(failed("unmounting", "proc"))
+}
+
+fn failed(step: &'static str, what: &'static str) -> impl FnOnce(Errno) -> Stop {
+    move |cause| Stop::Mount { step, what, cause }
 }
 
 fn event_log() -> std::io::Result<Vec<u8>> {

@@ -38,6 +38,10 @@ pub(crate) const ANONYMOUS_BODY_BYTES: usize = 1024;
 /// Body of a meter: a full batch of readings has about 20 KiB. Unit: bytes.
 pub(crate) const METER_BODY_BYTES: usize = 32 * 1024;
 
+/// Body of a refused request that is read and thrown away: nobody's may be larger than half of it.
+/// Unit: bytes.
+pub(crate) const THROWN_AWAY_BYTES: usize = 2 * tre_wire::bounds::BODY_BYTES;
+
 /// Request line and headers together. Unit: bytes; hyper takes no less than 8 KiB.
 pub(crate) const HEADER_BYTES: usize = 8 * 1024;
 
@@ -47,8 +51,19 @@ pub(crate) const HEADERS: usize = 32;
 /// Requests waiting for the owner of the grid's state.
 pub(crate) const OWNER_QUEUE: usize = 1_024;
 
-/// Jobs waiting for the TPM; at 750 ms a quote the last waits 48 s.
+/// Jobs waiting for the TPM: a quote, and the steps of an enrolment.
 pub(crate) const TPM_QUEUE: usize = 64;
+
+/// Requests waiting for a quote. All of them fit the next one, so none waits longer than the rest
+/// of the quote under way and one more.
+pub(crate) const ATTESTATIONS: usize = 1 << tre_wire::bounds::ATTESTATION_SIBLINGS;
+
+/// How many of them may wait when a peer without a certificate comes: the rest of the places is
+/// for peers with one.
+pub(crate) const ANONYMOUS_ATTESTATIONS: usize = 6 * 1024;
+
+/// When a peer that found every place taken may come again: two quotes of the slowest TPM later.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// Firmware event log, as read from the kernel. Unit: bytes.
 pub(crate) const EVENT_LOG_BYTES: usize = tre_wire::bounds::EVENT_LOG_BYTES;

@@ -13,6 +13,8 @@ use tre_tpm::EsapiTpm;
 
 use crate::bounds;
 use crate::log::line;
+use crate::random;
+use crate::sandbox::{self, Place};
 use crate::serve::{self, Platform};
 
 /// The Trustworthy Remote Entity as a normal process (development, tests and benchmarks alone).
@@ -47,12 +49,16 @@ pub(crate) fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<core::convert::Infallible, Box<dyn core::error::Error>> {
     let Arguments { swtpm, disk, event_log, listen } = arguments;
+    let place = Place::Hosted;
+    sandbox::start(place)?;
     let event_log = fs::read(&event_log)
         .map_err(|error| format!("event log {}: {error}", event_log.display()))?;
     if event_log.len() > bounds::EVENT_LOG_BYTES {
         return Err(format!("event log: expected at most {} bytes", bounds::EVENT_LOG_BYTES).into());
     }
     let disk = Device::open(&disk)?;
+    let kernel_random = random::kernel()?;
+    sandbox::give_up_privileges(place)?;
     let tpm = Box::new(EsapiTpm::connect_swtpm(&swtpm)?);
-    Ok(serve::run(Platform { tpm, disk, event_log, listen })?)
+    Ok(serve::run(Platform { place, tpm, disk, event_log, kernel_random, listen })?)
 }

@@ -2,7 +2,8 @@
 
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -33,6 +34,9 @@ pub(crate) type Answer = Vec<u8>;
 
 /// Takes a whole request in, within its bounds.
 ///
+/// The body of a refused one is read and thrown away, as far as any role's body may go: a client
+/// that writes all before it reads learns why.
+///
 /// # Errors
 ///
 /// A problem for one that is too large, too slow, cut, or of another media type.
@@ -42,12 +46,26 @@ pub(crate) async fn receive(
 ) -> Result<Call, Problem> {
     let most = body_bytes(role);
     let (head, body) = request.into_parts();
+    if let Err(refusal) = acceptable(&head, most) {
+        throw_away(body).await;
+        return Err(refusal);
+    }
+    let body = collect(body, most).await?;
     let path = head.uri.path().to_owned();
     let query = head.uri.query().unwrap_or_default().to_owned();
-    if path.contains('%') || query.contains('%') {
+    if !has_body(&head.method) && !body.is_empty() {
+        return Err(problem(ProblemType::BadRequest, "expected no body with this method"));
+    }
+    Ok(Call { method: head.method, path, query, body })
+}
+
+/// What a request's head says about it.
+fn acceptable(head: &Parts, most: usize) -> Result<(), Problem> {
+    let query = head.uri.query().unwrap_or_default();
+    if head.uri.path().contains('%') || query.contains('%') {
         return Err(problem(ProblemType::BadRequest, "expected a path without percent-encoding"));
     }
-    let has_body = matches!(head.method, Method::POST | Method::PUT);
+    let has_body = has_body(&head.method);
     let media_type = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     if has_body && media_type != Some(JSON.as_bytes()) {
         return Err(problem(
@@ -64,11 +82,19 @@ pub(crate) async fn receive(
     if claimed.is_some_and(|claimed| claimed > most) {
         return Err(too_large(most));
     }
-    let body = collect(body, most).await?;
-    if !has_body && !body.is_empty() {
-        return Err(problem(ProblemType::BadRequest, "expected no body with this method"));
-    }
-    Ok(Call { method: head.method, path, query, body })
+    Ok(())
+}
+
+fn has_body(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT)
+}
+
+/// Reads a body without keeping it.
+async fn throw_away(body: Incoming) {
+    let mut body = Limited::new(body, bounds::THROWN_AWAY_BYTES);
+    let all = async { while body.frame().await.is_some_and(|frame| frame.is_ok()) {} };
+    // The refusal stands, whether all of it came or not.
+    tokio::time::timeout(bounds::BODY, all).await.ok();
 }
 
 async fn collect(body: Incoming, most: usize) -> Result<Bytes, Problem> {
@@ -154,6 +180,7 @@ pub(crate) fn answer<T: Serialize>(message: &T) -> Result<Answer, Problem> {
 
 /// The answer as HTTP.
 pub(crate) fn respond(result: Result<Answer, Problem>) -> Response<Full<Bytes>> {
+    let later = result.as_ref().is_err_and(|problem| problem.kind == ProblemType::Busy);
     let (status, media_type, body) = match result {
         Ok(body) => (StatusCode::OK, JSON, body),
         Err(problem) => {
@@ -167,5 +194,24 @@ pub(crate) fn respond(result: Result<Answer, Problem>) -> Response<Full<Bytes>> 
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if later {
+        headers.insert(RETRY_AFTER, HeaderValue::from(bounds::RETRY_AFTER.as_secs()));
+    }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_busy_answer_says_when_to_come_again() {
+        for kind in ProblemType::ALL {
+            let answer = respond(Err(problem(*kind, "why")));
+            let found = answer.headers().get(RETRY_AFTER).map(HeaderValue::as_bytes);
+            let expected = (*kind == ProblemType::Busy).then_some(b"2".as_slice());
+            assert_eq!(found, expected, "{kind:?}");
+            assert_eq!(answer.status().as_u16(), kind.status());
+        }
+    }
 }

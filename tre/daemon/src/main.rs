@@ -20,6 +20,7 @@ mod log;
 mod metrics;
 mod owner;
 mod peer;
+mod quotes;
 mod random;
 mod routes;
 mod sandbox;

@@ -1,6 +1,6 @@
 //! Randomness: the kernel's, with the TPM's mixed in at start.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 
 use ring::rand::{SecureRandom as _, SystemRandom};
@@ -34,14 +34,22 @@ pub(crate) fn bytes<const N: usize>() -> Result<[u8; N], NoRandomness> {
     Ok(bytes)
 }
 
+/// The kernel's random source, to be written to. Opened while there is a `/dev`.
+///
+/// # Errors
+///
+/// [`MixError::Kernel`].
+pub(crate) fn kernel() -> Result<File, MixError> {
+    OpenOptions::new().write(true).open("/dev/urandom").map_err(MixError::Kernel)
+}
+
 /// Mixes 32 bytes of TPM2_GetRandom into the kernel's pool, before the first key is made.
 ///
 /// # Errors
 ///
 /// [`MixError`].
-pub(crate) fn mix_in(tpm: &mut dyn Tpm) -> Result<(), MixError> {
+pub(crate) fn mix_in(tpm: &mut dyn Tpm, mut kernel: File) -> Result<(), MixError> {
     let mut bytes = zeroize::Zeroizing::new([0; 32]);
     tpm.random(bytes.as_mut_slice()).map_err(MixError::Tpm)?;
-    let kernel = OpenOptions::new().write(true).open("/dev/urandom");
-    kernel.and_then(|mut device| device.write_all(bytes.as_slice())).map_err(MixError::Kernel)
+    kernel.write_all(bytes.as_slice()).map_err(MixError::Kernel)
 }

@@ -1,13 +1,13 @@
 //! From an open TPM and disk to a listening TRE, in the one order that is safe.
 
 use core::net::SocketAddr;
+use std::fs::File;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use core::cell::RefCell;
 
 use measured_boot::pcr::PcrValues;
-use rustix::process::{Resource, getrlimit, setrlimit};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -16,14 +16,14 @@ use tre_store::Device;
 use tre_tpm::{Tpm, TpmError};
 use tre_wire::policy::PolicyError;
 
-use crate::bounds;
+use crate::calls::attestation::Framed;
 use crate::clock::Clock;
 use crate::front;
 use crate::log::line;
 use crate::metrics::Counters;
 use crate::owner;
 use crate::random::{self, MixError};
-use crate::sandbox::{self, SandboxError};
+use crate::sandbox::{self, Place, SandboxError};
 use crate::server;
 use crate::shared::{Measured, Shared};
 use crate::standing::{self, Standing, StartError, Started};
@@ -32,12 +32,16 @@ use crate::tpm;
 
 /// What a box is started with.
 pub(crate) struct Platform {
+    /// What kind of process it is.
+    pub(crate) place: Place,
     /// The TPM.
     pub(crate) tpm: Box<dyn Tpm>,
     /// The data disk.
     pub(crate) disk: Device,
     /// TCG event log as the firmware left it.
     pub(crate) event_log: Vec<u8>,
+    /// The kernel's random source.
+    pub(crate) kernel_random: File,
     /// Where to listen.
     pub(crate) listen: SocketAddr,
 }
@@ -73,15 +77,14 @@ pub(crate) enum ServeError {
     },
 }
 
-/// Starts and serves until the process ends.
+/// Starts and serves until the process ends. The caller has given up its privileges.
 ///
 /// # Errors
 ///
 /// [`ServeError`].
 pub(crate) fn run(platform: Platform) -> Result<core::convert::Infallible, ServeError> {
-    let Platform { mut tpm, disk, event_log, listen } = platform;
-    raise_descriptors().map_err(|cause| ServeError::System { step: "descriptors", cause })?;
-    random::mix_in(tpm.as_mut()).map_err(ServeError::Random)?;
+    let Platform { place, mut tpm, disk, event_log, kernel_random, listen } = platform;
+    random::mix_in(tpm.as_mut(), kernel_random).map_err(ServeError::Random)?;
     let started = standing::start(disk, tpm.as_mut()).map_err(ServeError::Start)?;
     let attestation_key = tpm.attestation_key().map_err(ServeError::AttestationKey)?;
     print_start(&started);
@@ -97,21 +100,10 @@ pub(crate) fn run(platform: Platform) -> Result<core::convert::Infallible, Serve
         let address = listener.local_addr().map_err(system("listening"))?;
         let shared = Rc::new(share(started, measured, tpm)?);
         // From here on no file opens and no thread starts, and only then a peer is heard.
-        sandbox::enter().map_err(ServeError::Sandbox)?;
+        sandbox::serve(place).map_err(ServeError::Sandbox)?;
         line(&format!("listening on {address}"));
         server::serve(listener, shared).await
     })
-}
-
-/// A process begins with fewer descriptors than there may be connections.
-fn raise_descriptors() -> std::io::Result<()> {
-    let mut limit = getrlimit(Resource::Nofile);
-    if limit.current.is_some_and(|current| current < bounds::DESCRIPTORS) {
-        limit.current = Some(bounds::DESCRIPTORS);
-        limit.maximum = limit.maximum.map(|most| most.max(bounds::DESCRIPTORS));
-        setrlimit(Resource::Nofile, limit)?;
-    }
-    Ok(())
 }
 
 fn share(started: Started, measured: Measured, tpm: tpm::TpmHandle) -> Result<Shared, ServeError> {
@@ -138,6 +130,7 @@ fn share(started: Started, measured: Measured, tpm: tpm::TpmHandle) -> Result<Sh
         region: RefCell::new(region),
         seal_policy,
         front: watch::Sender::new(front.map_err(ServeError::Tls)?),
+        framed: Framed::default(),
         measured,
         counters: Counters::default(),
     })

@@ -10,6 +10,7 @@ use tre_store::TwoSlotRegion;
 use tre_tpm::SealPolicy;
 use tre_wire::deployment::Deployment;
 
+use crate::calls::attestation::Framed;
 use crate::calls::enrolment::Pending;
 use crate::clock::Clock;
 use crate::metrics::Counters;
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) seal_policy: SealPolicy,
     /// The present TLS side.
     pub(crate) front: watch::Sender<Front>,
+    /// The part of evidence that no quote changes, made at the first request.
+    pub(crate) framed: Framed,
     /// What evidence says besides the quote.
     pub(crate) measured: Measured,
     /// Counters for the operator.

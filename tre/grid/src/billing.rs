@@ -8,6 +8,7 @@
 //! the next period. Who left is billed once, when the minimum period has elapsed and no reading of
 //! theirs may still come; the account that follows at the point sees nothing of it.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
@@ -41,7 +42,7 @@ pub(crate) struct Issued {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Account {
     running: Vec<Running>,
-    issued: Vec<Issued>,
+    issued: Box<[Issued]>,
     /// Until this slot the bills are kept, whatever happens at the point.
     kept_until: Slot,
     /// Readings above capacity.
@@ -74,10 +75,12 @@ impl Account {
     }
 
     fn issue(&mut self, bill: Issued) {
-        if self.issued.len() >= bounds::BILLS_PER_ACCOUNT {
-            self.issued.remove(0);
+        let mut issued = core::mem::take(&mut self.issued).into_vec();
+        if issued.len() >= bounds::BILLS_PER_ACCOUNT {
+            issued.remove(0);
         }
-        self.issued.push(bill);
+        issued.push(bill);
+        self.issued = issued.into_boxed_slice();
     }
 }
 

@@ -9,8 +9,8 @@ use tre_wire::policy::Policy;
 use tre_wire::units::{Slot, UnixMillis};
 
 use crate::grid::Grid;
-use crate::monitoring::Closing;
 use crate::refusal::ClockRefusal;
+use crate::releases::Closing;
 
 /// Something that is due, in the order in which things happen at one time.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -104,7 +104,7 @@ impl Grid {
         };
         // After a long gap, what the bounded history would drop again is not drawn at all.
         if end.since(slot) <= history {
-            self.groups.close(&closing);
+            self.groups.close(&closing, &mut self.ledger);
         }
         self.bill_slot(slot, &slotful);
         self.first_open = slot.next();

@@ -4,35 +4,23 @@
 //! What has begun is never rewritten: a new record takes effect in a slot that nobody has metered
 //! yet, so a sum, a bill and a privacy rule always speak of the same connections.
 
-use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use tre_wire::bounds;
 use tre_wire::id::{AccountId, PeerId, PointId};
 use tre_wire::message::registrar::ConnectionRecord;
-use tre_wire::policy::Policy;
 use tre_wire::units::{Slot, Watts};
 
 use crate::names::{Names, index};
 use crate::refusal::ConnectionRefusal;
-
-/// One record of a timeline, names as numbers. It holds in slots `from..to`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Stint {
-    pub(crate) from: Slot,
-    /// [`Slot::MAX`] while open.
-    pub(crate) to: Slot,
-    pub(crate) account: u32,
-    pub(crate) meter: u32,
-    pub(crate) tariff: u32,
-    capacity_w: u32,
-}
+pub(crate) use crate::timeline::Stint;
+use crate::timeline::{Timeline, cut};
 
 /// One connection point.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Point {
-    timeline: Box<[Stint]>,
+    timeline: Timeline,
     /// Groups whose latest membership names the point.
     groups: u8,
 }
@@ -70,43 +58,6 @@ pub(crate) struct Horizon {
     pub(crate) lateness: u64,
 }
 
-impl Stint {
-    /// Whether the stint holds in `slot`.
-    pub(crate) fn holds(&self, slot: Slot) -> bool {
-        self.from <= slot && slot < self.to
-    }
-
-    fn meets(&self, other: &Self) -> bool {
-        self.from < other.to && other.from < self.to
-    }
-
-    /// Power that the connection is built for. At most 10^9 by [`Watts`].
-    pub(crate) fn capacity_w(&self) -> u64 {
-        u64::from(self.capacity_w)
-    }
-
-    /// The same as it was declared.
-    pub(crate) fn capacity(&self) -> Watts {
-        Watts::new(self.capacity_w()).unwrap_or(Watts::MAX)
-    }
-
-    /// Most energy that the connection can carry over `slots` slots, rounded down. Unit: Wh.
-    pub(crate) fn most_wh(&self, policy: &Policy, slots: u64) -> u64 {
-        // 10^9 W times 8.64 10^7 ms times 10^4 slots: past 64 bits only where no bid reaches.
-        let milliwatt_seconds = self.capacity_w().saturating_mul(policy.slot_ms);
-        milliwatt_seconds.saturating_mul(slots).checked_div(MS_PER_HOUR).unwrap_or(0)
-    }
-
-    /// Whether `energy_wh` in one slot is above the installed capacity. `[TRE14 III-C]`
-    ///
-    /// Exact: energy is whole, so it is above the quotient if and only if it is above its floor.
-    pub(crate) fn exceeded_by(&self, policy: &Policy, energy_wh: u64) -> bool {
-        energy_wh > self.most_wh(policy, 1)
-    }
-}
-
-const MS_PER_HOUR: u64 = 3_600_000;
-
 impl Connections {
     pub(crate) const fn new() -> Self {
         Self {
@@ -132,7 +83,7 @@ impl Connections {
 
     /// The stints of a point, in order.
     pub(crate) fn timeline(&self, point: u32) -> &[Stint] {
-        self.points.get(index(point)).map_or(&[], |point| &point.timeline)
+        self.points.get(index(point)).map_or(&[], |point| point.timeline.stints())
     }
 
     /// Points by id, after `after`.
@@ -295,30 +246,30 @@ impl Connections {
             None => self.add_point(id)?,
         };
         let place = self.points.get_mut(index(point))?;
-        let old = core::mem::replace(&mut place.timeline, timeline.into_boxed_slice());
-        for stint in &old {
+        let old = core::mem::replace(&mut place.timeline, Timeline::of(timeline));
+        for stint in old.stints() {
             self.turns.remove(&(stint.from, point));
             self.turns.remove(&(stint.to, point));
             self.meter_points.remove(&(stint.meter, point));
             self.account_points.remove(&(stint.account, point));
         }
         let new = place.timeline.clone();
-        for stint in &new {
+        for stint in new.stints() {
             let slots = [stint.from, stint.to].into_iter();
             let ahead = slots.filter(|&slot| slot > begun && slot < Slot::MAX);
             self.turns.extend(ahead.map(|slot| (slot, point)));
             self.meter_points.insert((stint.meter, point));
             self.account_points.insert((stint.account, point));
         }
-        for stint in &old {
+        for stint in old.stints() {
             self.forget_meter(stint.meter);
         }
-        Some((point, old.iter().map(|stint| stint.account).collect()))
+        Some((point, old.stints().iter().map(|stint| stint.account).collect()))
     }
 
     fn add_point(&mut self, id: &PointId) -> Option<u32> {
         let point = u32::try_from(self.points.len()).ok()?;
-        self.points.push(Point { timeline: Box::new([]), groups: 0 });
+        self.points.push(Point { timeline: Timeline::default(), groups: 0 });
         self.numbers.insert(id.clone(), point);
         Some(point)
     }
@@ -328,17 +279,6 @@ impl Connections {
             self.meters.forget(meter);
         }
     }
-}
-
-/// The timeline with `wanted` from its first slot on: what begins later goes, what runs is cut.
-fn cut(old: &[Stint], wanted: Stint) -> Vec<Stint> {
-    let mut timeline: Vec<Stint> = Vec::with_capacity(bounds::RECORDS_PER_POINT);
-    timeline.extend(old.iter().filter(|stint| stint.from < wanted.from));
-    if let Some(last) = timeline.last_mut() {
-        last.to = last.to.min(wanted.from);
-    }
-    timeline.push(wanted);
-    timeline
 }
 
 fn watts(capacity: Watts) -> u32 {
@@ -368,7 +308,7 @@ mod tests {
         let change = connections.judge(&known, &record(0, "m"), None, horizon);
         let change = change.expect("allowed").expect("new");
         assert!(connections.put(&known, &record(0, "m"), 0, change, begun).is_some());
-        let empty = Point { timeline: Box::new([]), groups: 0 };
+        let empty = Point { timeline: Timeline::default(), groups: 0 };
         connections.points.resize(bounds::POINTS, empty);
         let full = ConnectionRefusal::PointsFull { most: bounds::POINTS };
         let refused = connections.judge(&id("new"), &record(0, "n"), Some(0), horizon);

@@ -17,6 +17,7 @@ use crate::billing::Accounts;
 use crate::clock::first_open;
 use crate::connections::{Connections, Horizon};
 use crate::demand_response::Events;
+use crate::ledger::Ledger;
 use crate::monitoring::Groups;
 use crate::prices::Tariffs;
 use crate::readings::{Readings, takes_late};
@@ -37,6 +38,7 @@ pub struct Grid {
     pub(crate) connections: Connections,
     pub(crate) readings: Readings,
     pub(crate) groups: Groups,
+    pub(crate) ledger: Ledger,
     pub(crate) tariffs: Tariffs,
     pub(crate) accounts: Accounts,
     pub(crate) events: Events,
@@ -78,6 +80,7 @@ impl Grid {
             connections: Connections::new(),
             readings: Readings::new(),
             groups: Groups::new(),
+            ledger: Ledger::new(),
             tariffs: Tariffs::new(),
             accounts: Accounts::new(),
             events: Events(Vec::new()),

@@ -7,7 +7,8 @@
 //! Every loop is bounded. The bounds are reached with probability below 2^-100 a sample, and
 //! [`sample`] then gives nothing rather than something of another distribution.
 
-use tre_wire::policy::Policy;
+use tre_wire::message::dno::Span;
+use tre_wire::policy::Monitoring;
 
 use crate::randomness::Stream;
 
@@ -27,7 +28,8 @@ const MOST_ROUNDS: u64 = 40;
 /// Most whole lambdas of one sample. One more has probability exp(-128) < 2^-184.
 const MOST_WHOLE: u64 = 128;
 
-/// Largest numerator: 10^9 Wh times 10^6. Times [`MOST_ROUNDS`] or [`MOST_WHOLE`] it fits 64 bits.
+/// Largest numerator: a policy's is at most 10^6 Wh times 672 slots times 10^6. Times
+/// [`MOST_ROUNDS`] or [`MOST_WHOLE`] it fits 64 bits.
 const MOST_NUMERATOR: u64 = 1_000_000_000_000_000;
 
 impl Scale {
@@ -40,13 +42,13 @@ impl Scale {
         Some(Self { numerator, denominator })
     }
 
-    /// Delta / epsilon of the policy: Delta 10^6 over epsilon in millionths.
+    /// Lambda of one kind of release: its sensitivity times 10^6 over epsilon in millionths.
     ///
     /// `[TRE14 III-C, not followed: Lap(1/epsilon) presumes readings of at most one unit]`
     #[must_use]
-    pub fn of(policy: &Policy) -> Option<Self> {
-        let delta = policy.monitoring.clip_wh.get().checked_mul(1_000_000)?;
-        Self::new(delta, policy.monitoring.epsilon_millionths.get())
+    pub fn of(rules: &Monitoring, span: Span) -> Option<Self> {
+        let numerator = rules.sensitivity_wh(span).checked_mul(1_000_000)?;
+        Self::new(numerator, rules.spending(span).epsilon_millionths.get())
     }
 }
 

@@ -17,8 +17,6 @@
 //!
 //! # Limits
 //!
-//! - Each release spends epsilon for itself; what overlapping groups and successive slots spend
-//!   together is not added up.
 //! - A supplier's prices are held to be published in time, not to a shape.
 //! - How long the sampler takes depends on what it draws.
 
@@ -36,6 +34,7 @@ mod connections;
 mod demand_response;
 mod grid;
 pub mod laplace;
+mod ledger;
 mod metering;
 mod monitoring;
 mod names;
@@ -43,6 +42,8 @@ mod prices;
 pub mod randomness;
 mod readings;
 mod refusal;
+mod releases;
+mod timeline;
 mod views;
 
 #[cfg(test)]

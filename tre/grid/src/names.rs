@@ -1,24 +1,32 @@
 //! Names as small numbers: strings stand at the edge, state holds indices.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
+use sha2::{Digest as _, Sha256};
+
 /// Names and their numbers. A number is given again only after its name was forgotten.
+///
+/// Each name is held once. It is found by the first bytes of its hash, under which a few other
+/// names may stand too: a million names make about a hundred such pairs.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Names<T> {
-    numbers: BTreeMap<T, u32>,
+    /// (hash, number).
+    numbers: BTreeSet<(u32, u32)>,
     names: Vec<Option<T>>,
     free: Vec<u32>,
 }
 
-impl<T: Clone + Ord> Names<T> {
+impl<T: AsRef<str> + Clone + Eq> Names<T> {
     pub(crate) const fn new() -> Self {
-        Self { numbers: BTreeMap::new(), names: Vec::new(), free: Vec::new() }
+        Self { numbers: BTreeSet::new(), names: Vec::new(), free: Vec::new() }
     }
 
     /// The number of a known name.
     pub(crate) fn number(&self, name: &T) -> Option<u32> {
-        self.numbers.get(name).copied()
+        let hash = hash(name);
+        let mut alike = self.numbers.range((hash, 0)..=(hash, u32::MAX));
+        alike.find(|&&(_, number)| self.name(number) == Some(name)).map(|&(_, number)| number)
     }
 
     /// The name of a number in use.
@@ -39,17 +47,22 @@ impl<T: Clone + Ord> Names<T> {
             Some(place) => *place = Some(name.clone()),
             None => self.names.push(Some(name.clone())),
         }
-        self.numbers.insert(name.clone(), number);
+        self.numbers.insert((hash(name), number));
         Some(number)
     }
 
     /// Forgets a name: its number is free.
     pub(crate) fn forget(&mut self, number: u32) {
         if let Some(name) = self.names.get_mut(index(number)).and_then(Option::take) {
-            self.numbers.remove(&name);
+            self.numbers.remove(&(hash(&name), number));
             self.free.push(number);
         }
     }
+}
+
+fn hash(name: &impl AsRef<str>) -> u32 {
+    let digest = Sha256::digest(name.as_ref());
+    digest.first_chunk().copied().map_or(0, u32::from_be_bytes)
 }
 
 /// A number as the place in a vector. Every target of this crate has at least 32-bit addresses.
@@ -74,5 +87,22 @@ mod tests {
         assert_eq!((names.number(&"b"), names.name(1)), (Some(1), Some(&"b")));
         assert_eq!((names.learn(&"c"), names.learn(&"d")), (Some(0), Some(2)));
         assert_eq!((names.name(0), names.name(2)), (Some(&"c"), Some(&"d")));
+    }
+
+    #[test]
+    fn names_that_stand_under_one_hash_are_told_apart() {
+        // Two of the first hundred thousand that share four bytes of SHA-256.
+        let mut seen = alloc::collections::BTreeMap::new();
+        let names = (0_u32..).map(|number| alloc::format!("n{number}"));
+        let pair = names.into_iter().find_map(|name| {
+            let other = seen.insert(hash(&name), name.clone());
+            other.map(|other| (other, name))
+        });
+        let (one, other) = pair.expect("a pair before a hundred thousand, most likely");
+        let mut names = Names::new();
+        assert_eq!((names.learn(&one), names.learn(&other)), (Some(0), Some(1)));
+        assert_eq!((names.number(&one), names.number(&other)), (Some(0), Some(1)));
+        names.forget(0);
+        assert_eq!((names.number(&one), names.number(&other)), (None, Some(1)));
     }
 }

@@ -18,6 +18,10 @@ pub enum Purpose {
     Ids,
     /// Order of one event's pseudo-bids.
     Order,
+    /// Noise of one total of a day; the context names its last slot and group.
+    DayNoise,
+    /// Noise of one total of a week, likewise.
+    WeekNoise,
 }
 
 /// An endless stream of independent, uniform bits.
@@ -44,6 +48,8 @@ impl Stream {
             Purpose::Noise => 1,
             Purpose::Ids => 2,
             Purpose::Order => 3,
+            Purpose::DayNoise => 4,
+            Purpose::WeekNoise => 5,
         };
         let length = u64::try_from(name.len()).unwrap_or(u64::MAX).saturating_add(8);
         let prefix = Sha256::new()
@@ -138,7 +144,8 @@ mod tests {
     #[test]
     fn each_purpose_number_and_name_has_a_stream_of_its_own() {
         let mut seen = BTreeSet::new();
-        for purpose in [Purpose::Noise, Purpose::Ids, Purpose::Order] {
+        let totals = [Purpose::DayNoise, Purpose::WeekNoise];
+        for purpose in [Purpose::Noise, Purpose::Ids, Purpose::Order].into_iter().chain(totals) {
             for number in [0, 1, 256] {
                 for name in ["", "a", "aa", "b"] {
                     for seed in [[0; 32], [1; 32]] {

@@ -14,14 +14,15 @@ use tre_wire::message::meter::{Account, EventNotice, Events, MeterOutcome, Meter
 use tre_wire::message::operator::Alerts;
 use tre_wire::message::registrar::{Connection, ConnectionRecord, Connections};
 use tre_wire::message::supplier::{Bill, Bills};
-use tre_wire::units::{MilliWattHours, Slot};
+use tre_wire::units::{Budget, MilliWattHours, Slot};
 
 use crate::billing::Issued;
 use crate::connections::Stint;
 use crate::demand_response::Event;
 use crate::grid::Grid;
-use crate::monitoring::{Group, Release};
+use crate::monitoring::Group;
 use crate::refusal::{Refusal, ViewRefusal};
+use crate::releases::Release;
 
 impl Grid {
     /// Prices of the meter's own tariff: the one that holds at `from`, even if it was published
@@ -103,10 +104,11 @@ impl Grid {
         Groups { groups: self.own_groups(dno).filter_map(summary).collect() }
     }
 
-    /// Released sums of the network operator's own groups from slot `from` on, by slot and group.
+    /// Released sums of the network operator's own groups from slot `from` on, by slot, group and
+    /// span; a total stands at its last slot.
     ///
     /// Whole slots, as many as fit into `rows`; of a first slot that alone does not fit, its first
-    /// `rows` groups.
+    /// `rows` rows.
     #[must_use]
     pub fn aggregates(&self, dno: &PeerId, from: Slot, rows: usize) -> Aggregates {
         let oldest = |group: &Group| group.releases.front().map(|release| release.slot);
@@ -116,12 +118,9 @@ impl Grid {
         // Each turn adds a row or passes a slot that some group has released.
         while slot < self.first_open && aggregates.len() < rows {
             let groups = self.own_groups(dno);
-            let release = |group: &Group| {
-                let offset = slot.get().checked_sub(oldest(group)?.get())?;
-                group.releases.get(usize::try_from(offset).ok()?).copied()
-            };
-            let row = |(id, group): (&GroupId, _)| Some(self.aggregate(id, release(group)?));
-            let mut found: Vec<Aggregate> = groups.filter_map(row).collect();
+            let found =
+                groups.flat_map(|(id, group)| released(group, slot).map(move |it| (id, it)));
+            let mut found: Vec<_> = found.map(|(id, it)| self.aggregate(id, it)).collect();
             let room = rows.saturating_sub(aggregates.len());
             if found.len() > room {
                 if aggregates.is_empty() {
@@ -219,17 +218,24 @@ impl Grid {
         self.groups.0.iter().filter(move |(_, group)| group.dno == *dno)
     }
 
-    fn aggregate(&self, group: &GroupId, release: Release) -> Aggregate {
-        let lambda = self.policy.lambda();
+    fn aggregate(&self, group: &GroupId, release: &Release) -> Aggregate {
+        let rules = &self.policy.monitoring;
+        let lambda = rules.lambda(release.span);
+        let epsilon = rules.spending(release.span).epsilon_millionths.get();
+        let spent = if release.sum.is_ok() { Budget::new(epsilon).ok() } else { None };
         Aggregate {
             group: group.clone(),
+            span: release.span,
             slot: release.slot,
+            slots: release.slots,
             members: release.members,
             released_wh: release.sum.ok(),
             withheld: release.sum.err(),
             lambda_milli_wh: lambda,
+            mean_error_milli_wh: lambda,
             standard_deviation_milli_wh: standard_deviation(lambda),
-            epsilon_millionths: self.policy.monitoring.epsilon_millionths,
+            epsilon_millionths: spent.unwrap_or_default(),
+            epsilon_left_millionths: release.left,
         }
     }
 
@@ -255,6 +261,17 @@ impl Grid {
             to_slot: (stint.to < Slot::MAX).then_some(stint.to),
         })
     }
+}
+
+/// What a group released of `slot`: its sum, then the totals that end with it.
+fn released(group: &Group, slot: Slot) -> impl Iterator<Item = &Release> {
+    let oldest = group.releases.front().map(|release| release.slot);
+    let offset = oldest.and_then(|oldest| slot.get().checked_sub(oldest.get()));
+    let offset = offset.and_then(|offset| usize::try_from(offset).ok());
+    let sum = offset.and_then(|offset| group.releases.get(offset)).into_iter();
+    let first = group.totals.partition_point(|total| total.slot < slot);
+    let totals = group.totals.range(first..).take_while(move |total| total.slot == slot);
+    sum.chain(totals)
 }
 
 /// The square root of 2 times lambda, rounded down.

@@ -10,10 +10,15 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::bounds;
 use crate::hex::{Hex32, HexBytes};
 use crate::message::StartState;
 use crate::units::UnixMillis;
+
+mod frame;
+mod tree;
+
+pub use frame::{EvidenceFrame, Fresh};
+pub use tree::{BATCH_MOST, Path, PathError, Tree};
 
 /// Label of the TLS exporter, 32 bytes, no context. `[RFC 5705]` section 4 reserves the prefix.
 pub const EXPORTER_LABEL: &[u8] = b"EXPERIMENTAL-tre-attestation-v1";
@@ -59,18 +64,6 @@ pub struct Evidence {
     pub path: Path,
 }
 
-/// The place of one leaf in a tree of `count` leaves.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Path {
-    /// Number of the leaf, from 0.
-    pub index: u32,
-    /// Number of leaves.
-    pub count: u32,
-    /// Hashes beside the way to the root, from the leaf up.
-    pub siblings: Vec<Hex32>,
-}
-
 /// Everything that one leaf binds.
 #[derive(Clone, Copy, Debug)]
 pub struct Leaf<'a> {
@@ -88,31 +81,6 @@ pub struct Leaf<'a> {
     pub state_epoch: u64,
     /// The TRE's time.
     pub time: UnixMillis,
-}
-
-/// Why a path does not lead to a root.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum PathError {
-    /// No such leaf, or a tree that no batch makes.
-    #[error(
-        "expected an index below the count and a count of 1 to {most}, found {index} of {count}"
-    )]
-    Shape {
-        /// Most leaves of a batch.
-        most: u32,
-        /// Index found.
-        index: u32,
-        /// Count found.
-        count: u32,
-    },
-    /// Index and count decide the length; there is no second length to choose.
-    #[error("expected {expected} siblings, found {found}")]
-    Length {
-        /// Siblings that index and count decide.
-        expected: usize,
-        /// Siblings found.
-        found: usize,
-    },
 }
 
 impl Leaf<'_> {
@@ -135,71 +103,9 @@ impl Leaf<'_> {
     }
 }
 
-/// `H(0x01 || left || right)`.
-fn node(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
-    Sha256::new().chain_update([0x01]).chain_update(left).chain_update(right).finalize().into()
-}
-
-/// Most leaves of one batch: 2^[`bounds::ATTESTATION_SIBLINGS`].
-pub const BATCH_MOST: u32 = 1 << bounds::ATTESTATION_SIBLINGS;
-
-impl Path {
-    /// The path of the only leaf of a batch of one.
-    #[must_use]
-    pub const fn alone() -> Self {
-        Self { index: 0, count: 1, siblings: Vec::new() }
-    }
-
-    /// Climbs from `leaf` to the root. An odd last node is promoted unchanged.
-    ///
-    /// # Errors
-    ///
-    /// [`PathError`] for a place that does not exist or a path of another length.
-    pub fn root(&self, leaf: [u8; 32]) -> Result<[u8; 32], PathError> {
-        let (index, count) = (self.index, self.count);
-        if index >= count || count > BATCH_MOST {
-            return Err(PathError::Shape { most: BATCH_MOST, index, count });
-        }
-        let expected = siblings_of(index, count);
-        if self.siblings.len() != expected {
-            return Err(PathError::Length { expected, found: self.siblings.len() });
-        }
-        let (mut hash, mut place, mut width) = (leaf, index, count);
-        let mut siblings = self.siblings.iter();
-        while width > 1 {
-            let promoted = place.is_multiple_of(2) && place.saturating_add(1) == width;
-            if !promoted {
-                let Some(sibling) = siblings.next() else {
-                    return Err(PathError::Length { expected, found: self.siblings.len() });
-                };
-                hash = if place.is_multiple_of(2) {
-                    node(&hash, &sibling.0)
-                } else {
-                    node(&sibling.0, &hash)
-                };
-            }
-            (place, width) = (place / 2, width.div_ceil(2));
-        }
-        Ok(hash)
-    }
-}
-
-/// How many siblings the path of leaf `index` of `count` has.
-fn siblings_of(index: u32, count: u32) -> usize {
-    let (mut place, mut width, mut siblings) = (index, count, 0_usize);
-    while width > 1 {
-        if !(place.is_multiple_of(2) && place.saturating_add(1) == width) {
-            siblings = siblings.saturating_add(1);
-        }
-        (place, width) = (place / 2, width.div_ceil(2));
-    }
-    siblings
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec;
 
     fn leaf() -> Leaf<'static> {
         Leaf {
@@ -245,30 +151,5 @@ mod tests {
         for other in changed {
             assert_ne!(other.hash(), base.hash(), "{other:?}");
         }
-    }
-
-    #[test]
-    fn a_batch_of_one_is_its_leaf() {
-        assert_eq!(Path::alone().root([9; 32]), Ok([9; 32]));
-    }
-
-    #[test]
-    fn an_odd_last_node_is_promoted_unchanged() {
-        let (a, b, c) = ([1; 32], [2; 32], [3; 32]);
-        let ab = node(&a, &b);
-        let root = node(&ab, &c);
-        let path = |index, siblings| Path { index, count: 3, siblings };
-        assert_eq!(path(0, vec![Hex32(b), Hex32(c)]).root(a), Ok(root));
-        assert_eq!(path(1, vec![Hex32(a), Hex32(c)]).root(b), Ok(root));
-        assert_eq!(path(2, vec![Hex32(ab)]).root(c), Ok(root));
-    }
-
-    #[test]
-    fn a_path_of_another_length_is_refused() {
-        let padded = Path { index: 2, count: 3, siblings: vec![Hex32([0; 32]); 2] };
-        assert_eq!(padded.root([3; 32]), Err(PathError::Length { expected: 1, found: 2 }));
-        let outside = Path { index: 1, count: 1, siblings: vec![] };
-        let most = BATCH_MOST;
-        assert_eq!(outside.root([3; 32]), Err(PathError::Shape { most, index: 1, count: 1 }));
     }
 }

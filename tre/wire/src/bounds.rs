@@ -36,6 +36,10 @@ pub const GROUPS: usize = 10_000;
 /// Groups that one connection point may be a member of at once.
 pub const GROUPS_PER_POINT: usize = 8;
 
+/// Longest privacy window. Unit: slots. A week of quarter hours; the ledger holds half a byte a
+/// slot of it for each connection point.
+pub const WINDOW_SLOTS: u64 = 672;
+
 /// Tariffs of one TRE, all suppliers together.
 pub const TARIFFS: usize = 1_000;
 

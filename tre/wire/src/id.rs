@@ -1,5 +1,6 @@
 //! Identifiers: short, plain, and each of its own type.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 use core::str::FromStr;
@@ -47,7 +48,7 @@ macro_rules! identifier {
         $(#[$doc])*
         #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        pub struct $name(Box<str>);
 
         impl $name {
             /// The identifier as text.
@@ -61,7 +62,7 @@ macro_rules! identifier {
             type Error = IdError;
 
             fn try_from(text: String) -> Result<Self, IdError> {
-                checked(&text, $most).map(|()| Self(text))
+                checked(&text, $most).map(|()| Self(text.into_boxed_str()))
             }
         }
 
@@ -75,7 +76,13 @@ macro_rules! identifier {
 
         impl From<$name> for String {
             fn from(id: $name) -> Self {
-                id.0
+                id.0.into_string()
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
             }
         }
 

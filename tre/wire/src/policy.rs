@@ -7,6 +7,7 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 use crate::bounds;
+use crate::message::dno::Span;
 use crate::units::WattHours;
 use crate::units::{Epsilon, MilliWattHours, MinorUnit, PricePerKwh, Share, Slot, UnixMillis};
 
@@ -14,8 +15,8 @@ use crate::units::{Epsilon, MilliWattHours, MinorUnit, PricePerKwh, Share, Slot,
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
-    /// Version of this structure: 1.
-    pub format: u32,
+    /// Version of this structure.
+    pub format: Format,
     /// Name for people, such as `production`.
     pub name: String,
     /// Length of a metering interval, in milliseconds. `[TRE14 III-C]`: 15 or 30 minutes.
@@ -32,18 +33,45 @@ pub struct Policy {
     pub demand_response: DemandResponse,
 }
 
+/// The version of [`Policy`] that this TRE reads: 2. Another is refused by its number.
+///
+/// Format 1 had an epsilon for one sum and no budget for many. It stated no window, so nothing
+/// that reads it could say what a household's budget is.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct Format(());
+
 /// Rules of the sums that the network operator sees. `[TRE14 III-C]`
+///
+/// Whoever sees every release learns at most [`Self::window_epsilon`] of the readings of one
+/// connection point in any [`Self::window_slots`] slots.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Monitoring {
-    /// Delta: one connection contributes at most this much, either way, to one sum.
+    /// Delta: one connection contributes at most this much, either way, to the sum of one slot.
     pub clip_wh: WattHours,
-    /// Epsilon of one released sum.
-    pub epsilon_millionths: Epsilon,
     /// k: fewest members that a group needs.
     pub minimum_group: u32,
     /// Largest share of a group's declared capacity that one member may have.
     pub dominance_millionths: Share,
+    /// w: slots of the window that the budget protects, and of a day total; a week total has 7 w.
+    pub window_slots: u64,
+    /// Sums of one slot.
+    pub slot: Spending,
+    /// Totals of a day.
+    pub day: Spending,
+    /// Totals of a week.
+    pub week: Spending,
+}
+
+/// What one kind of release may spend of a connection point's privacy.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spending {
+    /// Epsilon of one release.
+    pub epsilon_millionths: Epsilon,
+    /// Most that all releases of this kind may spend on one point in any window.
+    pub window_millionths: Epsilon,
 }
 
 /// Rules of the bills that suppliers see. `[TRE14 III-D]`
@@ -85,11 +113,21 @@ pub struct DemandResponse {
 /// Why a policy cannot govern a TRE.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum PolicyError {
-    /// A later format than this TRE knows.
-    #[error("expected policy format 1, found {found}")]
+    /// Another format than this TRE reads.
+    #[error("expected policy format 2, found {found}")]
     Format {
         /// Format found.
         found: u32,
+    },
+    /// A window that does not hold one release.
+    #[error("expected monitoring.{kind}.window_millionths of at least {least}, found {found}")]
+    Window {
+        /// Kind of release.
+        kind: &'static str,
+        /// Epsilon of one release.
+        least: Epsilon,
+        /// Share of the window found.
+        found: Epsilon,
     },
     /// A number outside what the flows can work with.
     #[error("expected {field} to be {least} to {most}, found {found}")]
@@ -115,9 +153,6 @@ impl Policy {
     ///
     /// [`PolicyError`] for the first number out of range.
     pub fn check(&self) -> Result<(), PolicyError> {
-        if self.format != 1 {
-            return Err(PolicyError::Format { found: self.format });
-        }
         let steps = &self.demand_response;
         let positive = |price: PricePerKwh| u64::try_from(price.get()).unwrap_or(0);
         let members = u64::try_from(bounds::GROUP_MEMBERS).unwrap_or(u64::MAX);
@@ -129,7 +164,9 @@ impl Policy {
             ("slot_ms", self.slot_ms, 100, DAY_MS),
             ("grace_ms", self.grace_ms, 0, DAY_MS),
             ("lateness_slots", self.lateness_slots, 0, 10_000),
-            ("clip_wh", self.monitoring.clip_wh.get(), 1, 1_000_000_000),
+            // With the longest window the widest noise is still drawn within 64 bits.
+            ("clip_wh", self.monitoring.clip_wh.get(), 1, 1_000_000),
+            ("window_slots", self.monitoring.window_slots, 1, bounds::WINDOW_SLOTS),
             // Two is the paper's own floor: below it a sum is a reading. [TRE14 III-C]
             ("minimum_group", group, 2, members),
             ("minimum_period_slots", period, 1, 1_000_000),
@@ -142,7 +179,7 @@ impl Policy {
                 return Err(PolicyError::Range { field, least, most, found });
             }
         }
-        Ok(())
+        self.monitoring.check_spending()
     }
 
     /// The slot that `time` lies in.
@@ -163,15 +200,153 @@ impl Policy {
     pub fn close_of(&self, slot: Slot) -> UnixMillis {
         self.start_of(slot.next()).plus(self.grace_ms)
     }
+}
 
-    /// Lambda = Delta / epsilon, rounded down to thousandths of a watt-hour, for statements.
+impl Monitoring {
+    /// What releases of one kind may spend.
+    #[must_use]
+    pub const fn spending(&self, span: Span) -> Spending {
+        match span {
+            Span::Slot => self.slot,
+            Span::Day => self.day,
+            Span::Week => self.week,
+        }
+    }
+
+    /// Most that one connection can change the sum: Delta for a slot, w Delta for a total, since
+    /// no window reaches more than w slots of it.
+    #[must_use]
+    pub const fn sensitivity_wh(&self, span: Span) -> u64 {
+        match span {
+            Span::Slot => self.clip_wh.get(),
+            Span::Day | Span::Week => self.clip_wh.get().saturating_mul(self.window_slots),
+        }
+    }
+
+    /// Lambda of one kind of release: sensitivity / epsilon, rounded down to thousandths of a
+    /// watt-hour, for statements.
     ///
     /// `[TRE14 III-C]` prints Lap(1/epsilon), which presumes Delta = 1 in the unit of the sum.
     #[must_use]
-    pub fn lambda(&self) -> MilliWattHours {
-        // Delta <= 10^9 and the factor is 10^9: the product fits 64 bits.
-        let scaled = self.monitoring.clip_wh.get().saturating_mul(1_000_000_000);
-        let lambda = scaled.checked_div(self.monitoring.epsilon_millionths.get());
+    pub fn lambda(&self, span: Span) -> MilliWattHours {
+        // At most 10^6 Wh times 672 slots times 10^9: 64 bits hold it.
+        let scaled = self.sensitivity_wh(span).saturating_mul(1_000_000_000);
+        let lambda = scaled.checked_div(self.spending(span).epsilon_millionths.get());
         MilliWattHours::new(lambda.unwrap_or(0)).unwrap_or(MilliWattHours::MAX)
+    }
+
+    /// Epsilon of a window: what all releases together may tell of one point's readings in any
+    /// [`Self::window_slots`] slots. Unit: millionths.
+    #[must_use]
+    pub const fn window_epsilon(&self) -> u64 {
+        let (slot, day, week) = (self.slot, self.day, self.week);
+        let totals = day.window_millionths.get().saturating_add(week.window_millionths.get());
+        slot.window_millionths.get().saturating_add(totals)
+    }
+
+    fn check_spending(&self) -> Result<(), PolicyError> {
+        for (kind, field, spending) in [
+            ("slot", "slot.epsilon_millionths", self.slot),
+            ("day", "day.epsilon_millionths", self.day),
+            ("week", "week.epsilon_millionths", self.week),
+        ] {
+            let (epsilon, window) = (spending.epsilon_millionths, spending.window_millionths);
+            let (least, most, found) = (LEAST_EPSILON, MOST_EPSILON, epsilon.get());
+            if found < least || found > most {
+                return Err(PolicyError::Range { field, least, most, found });
+            }
+            if window < epsilon {
+                return Err(PolicyError::Window { kind, least: epsilon, found: window });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The format of [`Policy`].
+const FORMAT: u32 = 2;
+
+/// Least epsilon of one release: below it lambda is beyond what a statement can hold. Unit:
+/// millionths.
+const LEAST_EPSILON: u64 = 1_000;
+
+/// Greatest epsilon of one release: above it the noise hides nothing. Unit: millionths.
+const MOST_EPSILON: u64 = 10_000_000;
+
+impl TryFrom<u32> for Format {
+    type Error = PolicyError;
+
+    fn try_from(found: u32) -> Result<Self, PolicyError> {
+        if found == FORMAT { Ok(Self(())) } else { Err(PolicyError::Format { found }) }
+    }
+}
+
+impl From<Format> for u32 {
+    fn from(_: Format) -> Self {
+        FORMAT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json;
+
+    fn golden() -> serde_json::Value {
+        let golden = include_bytes!("../../../tests/vectors/v1/messages/policy.json");
+        serde_json::from_slice(golden).expect("JSON")
+    }
+
+    fn checked(policy: &serde_json::Value) -> Result<(), PolicyError> {
+        let bytes = serde_json::to_vec(policy).expect("JSON");
+        json::decode::<Policy>(&bytes).expect("a policy").check()
+    }
+
+    #[test]
+    fn a_policy_of_the_older_format_is_refused_by_its_number() {
+        let older = include_bytes!("../../../tests/vectors/v1/older/policy-format-1.json");
+        let refused = json::decode::<Policy>(older).expect_err("format 1").detail();
+        assert!(refused.starts_with("expected policy format 2, found 1"), "{refused}");
+    }
+
+    #[test]
+    fn an_absurd_epsilon_is_refused_with_its_range() {
+        for (kind, field) in [
+            ("slot", "slot.epsilon_millionths"),
+            ("day", "day.epsilon_millionths"),
+            ("week", "week.epsilon_millionths"),
+        ] {
+            for found in [999, 10_000_001] {
+                let mut policy = golden();
+                policy["monitoring"][kind]["epsilon_millionths"] = found.into();
+                let (least, most) = (1_000, 10_000_000);
+                let refused = PolicyError::Range { field, least, most, found };
+                assert_eq!(checked(&policy), Err(refused));
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_holds_at_least_one_release() {
+        for kind in ["slot", "day", "week"] {
+            let mut policy = golden();
+            policy["monitoring"][kind]["epsilon_millionths"] = 500_000.into();
+            policy["monitoring"][kind]["window_millionths"] = 500_000.into();
+            assert_eq!(checked(&policy), Ok(()));
+            policy["monitoring"][kind]["window_millionths"] = 499_999.into();
+            let [least, found] = [500_000, 499_999].map(|it| Epsilon::new(it).expect("in range"));
+            assert_eq!(checked(&policy), Err(PolicyError::Window { kind, least, found }));
+        }
+    }
+
+    #[test]
+    fn the_noise_of_a_total_is_that_of_a_window_at_its_own_epsilon() {
+        let bytes = serde_json::to_vec(&golden()).expect("JSON");
+        let rules = json::decode::<Policy>(&bytes).expect("a policy").monitoring;
+        // Delta 1,000 Wh, w 96; epsilon 1 for a slot, 1/2 for totals.
+        assert_eq!(rules.lambda(Span::Slot).get(), 1_000_000);
+        assert_eq!(rules.lambda(Span::Day).get(), 2 * 96 * 1_000_000);
+        assert_eq!(rules.lambda(Span::Week).get(), 2 * 96 * 1_000_000);
+        assert_eq!(rules.window_epsilon(), 96_000_000 + 500_000 + 500_000);
     }
 }

@@ -85,6 +85,8 @@ problem_types! {
     PrivacyRule = "urn:tre:problem:privacy-rule", 422;
     /// A bound of this TRE is reached: nothing more of this kind fits.
     Full = "urn:tre:problem:full", 503;
+    /// Too many ask for the same at once: the same works a little later, see `Retry-After`.
+    Busy = "urn:tre:problem:busy", 503;
     /// The start state does not serve this call (not enrolled, or locked).
     NotServing = "urn:tre:problem:not-serving", 503;
     /// An invariant of the TRE itself failed; the request was not carried out.

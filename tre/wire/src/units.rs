@@ -99,6 +99,8 @@ quantity! {
     MilliWattHours(u64) 0, JSON_INTEGER_MAX, "mWh";
     /// Privacy parameter epsilon in millionths. At most 100.
     Epsilon(u64) 1, 100_000_000, "millionths";
+    /// What of a privacy budget is spent or left, in millionths of epsilon. May be nothing.
+    Budget(u64) 0, 100_000_000, "millionths";
     /// A share of a whole in millionths.
     Share(u64) 1, 1_000_000, "millionths";
     /// A point in time: milliseconds since 1970-01-01 UTC, leap seconds not counted.

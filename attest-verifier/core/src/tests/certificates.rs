@@ -4,7 +4,8 @@ use std::string::ToString as _;
 use std::vec;
 use std::vec::Vec;
 
-use super::scene::{AIK_USAGE, Authority, Certified, Scene, authority, sign, spki_hash};
+use super::scene::{AIK_USAGE, Authority, Certified, Scene, authority, spki_hash};
+use super::signing::sign;
 use crate::chain::ChainError;
 use crate::channel::{ChannelError, Session};
 use crate::key::KeyError;

@@ -1,12 +1,16 @@
 //! One test per check where exactly that one thing is wrong, asserting the exact error.
 
 mod accepted;
+mod batches;
 mod binding;
 mod certificates;
 mod claims;
 mod mutation;
 mod quotes;
 mod reference;
+mod release;
 mod reports;
 pub(crate) mod scene;
+mod set;
+mod signing;
 mod substitution;

@@ -2,7 +2,8 @@
 
 use std::vec::Vec;
 
-use super::scene::{Scene, sign};
+use super::scene::Scene;
+use super::signing::sign;
 use crate::quote::{PcrError, QuoteSignatureError, StatementError};
 use crate::refusal::Refusal;
 use crate::verdict;

@@ -1,10 +1,10 @@
 //! What was measured, the reference that it is held against, and the TRE's time.
 
-use std::string::{String, ToString as _};
 use std::vec::Vec;
 
 use super::scene::{IMAGE, LogEvent, NOW, Scene};
 use crate::check::{Check, Mismatch as _};
+use crate::closest::Considered;
 use crate::measured::{AppraisalError, CLOCK_BOUND_MS, TimeError};
 use crate::reference::{Reference, ReferenceError};
 use crate::refusal::Refusal;
@@ -108,7 +108,9 @@ fn a_box_that_has_not_started_is_refused() {
     scene.started.truncate(1);
     let digests = *scene.reference().digests();
     let (expected, found) = (digests.serving(), digests.at_unseal());
-    let error = AppraisalError::Value { pcr: PcrIndex::P11, expected, found, difference: None };
+    let considered = Considered { given: 1, in_force: 1 };
+    let pcr = PcrIndex::P11;
+    let error = AppraisalError::Value { pcr, expected, found, difference: None, considered };
     let refused = judged(&scene, &scene.play());
     let Refusal::Appraisal(AppraisalError::Value { difference, .. }) = &refused else {
         panic!("{refused:?}");
@@ -193,23 +195,6 @@ fn a_bank_that_firmware_left_empty_is_refused() {
 }
 
 #[test]
-fn a_manifest_is_refused_before_and_after_its_time() {
-    let now = NOW / 1_000;
-    for (from, until) in [(Some(now + 1), None), (None, Some(now - 1))] {
-        let error = refusal(|scene| {
-            (scene.manifest.valid_from, scene.manifest.valid_until) = (from, until);
-        });
-        assert_eq!(error, AppraisalError::NotInForce { from, until, now });
-    }
-    let mut scene = Scene::honest();
-    (scene.manifest.valid_from, scene.manifest.valid_until) = (Some(now), Some(now));
-    let (identity, reference) = (Scene::identity(), scene.reference());
-    let verdict =
-        verdict::attest(&scene.play(), scene.session(), &identity, &reference, Scene::now());
-    assert_eq!(verdict.map(|_| ()), Ok(()));
-}
-
-#[test]
 fn a_clock_beyond_the_bound_is_refused() {
     let expected = Scene::now();
     for time in [NOW - CLOCK_BOUND_MS - 1, NOW + CLOCK_BOUND_MS + 1] {
@@ -242,28 +227,15 @@ fn a_new_box_with_a_changed_image_is_refused() {
 #[test]
 fn a_demo_manifest_is_no_production_manifest() {
     let scene = Scene::honest();
-    let (deployment, manifest) = (scene.deployment_file(), scene.manifest_file());
-    let refused = Reference::from_files(&deployment, &manifest, Purpose::Production).unwrap_err();
+    let refused = scene.reference_for(Purpose::Production).unwrap_err();
     let ReferenceError::Purpose { expected, found } = refused else { panic!("{refused:?}") };
     assert_eq!((expected, found), (Purpose::Production, Purpose::Demo));
-}
-
-/// Two values for one field: whichever a reader takes, another reader takes the other.
-#[test]
-fn a_manifest_with_a_field_twice_is_refused() {
-    let scene = Scene::honest();
-    let manifest = String::from_utf8(scene.manifest_file()).unwrap();
-    let twice = manifest.replacen('{', r#"{"locked":false,"#, 1);
-    let deployment = scene.deployment_file();
-    let refused = Reference::from_files(&deployment, twice.as_bytes(), Purpose::Demo).unwrap_err();
-    assert!(refused.to_string().contains("duplicate field `locked`"), "{refused}");
 }
 
 #[test]
 fn an_authority_that_is_no_certificate_is_refused() {
     let scene = Scene::honest();
     let template = include_bytes!("../../../../tests/vectors/v1/messages/deployment.json");
-    let refused =
-        Reference::from_files(template, &scene.manifest_file(), Purpose::Demo).unwrap_err();
+    let refused = Reference::new(template, scene.released(), Purpose::Demo).unwrap_err();
     assert!(matches!(refused, ReferenceError::Authority { position: 0, .. }), "{refused:?}");
 }

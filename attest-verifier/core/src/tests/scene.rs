@@ -11,16 +11,16 @@ use attest_verifier_core::channel::Session;
 use attest_verifier_core::measured_boot::digest::{Sha256Digest, sha256};
 use attest_verifier_core::measured_boot::eventlog::EventType;
 use attest_verifier_core::measured_boot::manifest::{
-    EfiRecord, ExpectedEvent, FileRecord, ManifestFormat, Platform, Purpose, ReferenceManifest,
-    Versions,
+    EfiRecord, ExpectedEvent, FileRecord, Platform, Purpose, ReferenceManifest, Versions,
 };
 use attest_verifier_core::measured_boot::pcr::{PcrIndex, PcrSelection, PcrValues};
 use attest_verifier_core::measured_boot::predict;
+use attest_verifier_core::measured_boot::secure_boot::SecureBoot;
 use attest_verifier_core::measured_boot::tpm::{
-    AikPublic, ClockInfo, EcdsaSignature, FirmwareVersion, Name, ObjectAttributes, P256Point,
-    Public, Quote,
+    AikPublic, ClockInfo, FirmwareVersion, Name, ObjectAttributes, P256Point, Public, Quote,
 };
-use attest_verifier_core::reference::Reference;
+use attest_verifier_core::reference::{Reference, ReferenceError};
+use attest_verifier_core::release::ReleasedManifest;
 use attest_verifier_core::wire::attestation::{Evidence, Leaf, Path};
 use attest_verifier_core::wire::deployment::{self, Deployment};
 use attest_verifier_core::wire::hex::{Hex32, HexBytes};
@@ -31,9 +31,9 @@ use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType,
     ExtendedKeyUsagePurpose, IsCa, KeyPair, SanType,
 };
-use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use rustls_pki_types::CertificateDer;
+
+use super::signing::{released, sign};
 
 /// tcg-kp-AIKCertificate.
 pub(crate) const AIK_USAGE: &[u64] = &[2, 23, 133, 8, 3];
@@ -88,7 +88,7 @@ pub(crate) fn spki_hash(key: &KeyPair) -> Sha256Digest {
     sha256(&point(key).to_spki_der())
 }
 
-fn point(key: &KeyPair) -> P256Point {
+pub(crate) fn point(key: &KeyPair) -> P256Point {
     let [0x04, coordinates @ ..] = key.public_key_raw() else { panic!("an uncompressed point") };
     let (x, y) = coordinates.split_at(32);
     P256Point { x: x.try_into().unwrap(), y: y.try_into().unwrap() }
@@ -117,7 +117,10 @@ pub(crate) struct Scene {
     pub(crate) authority: Authority,
     pub(crate) aik: KeyPair,
     pub(crate) tls: KeyPair,
+    pub(crate) release: KeyPair,
     pub(crate) manifest: ReferenceManifest,
+    /// More manifests of the set, behind the first.
+    pub(crate) others: Vec<ReferenceManifest>,
     pub(crate) state: StartState,
     pub(crate) tre_id: String,
     pub(crate) time: u64,
@@ -144,7 +147,9 @@ impl Scene {
             authority: authority("TRE authority"),
             aik: KeyPair::generate().unwrap(),
             tls: KeyPair::generate().unwrap(),
+            release: KeyPair::generate().unwrap(),
             manifest,
+            others: Vec::new(),
             state: StartState::Serving,
             tre_id: "tre-1".to_string(),
             time: NOW,
@@ -188,9 +193,18 @@ impl Scene {
         serde_json::to_vec(&self.manifest).unwrap()
     }
 
+    /// The whole set, signed and verified.
+    pub(crate) fn released(&self) -> Vec<ReleasedManifest> {
+        let all = core::iter::once(&self.manifest).chain(&self.others);
+        all.map(|manifest| released(&self.release, manifest)).collect()
+    }
+
     pub(crate) fn reference(&self) -> Reference {
-        let (deployment, manifest) = (self.deployment_file(), self.manifest_file());
-        Reference::from_files(&deployment, &manifest, Purpose::Demo).unwrap()
+        self.reference_for(Purpose::Demo).unwrap()
+    }
+
+    pub(crate) fn reference_for(&self, purpose: Purpose) -> Result<Reference, ReferenceError> {
+        Reference::new(&self.deployment_file(), self.released(), purpose)
     }
 
     /// The certificate that the box shows in the TLS handshake.
@@ -279,15 +293,6 @@ impl Scene {
     }
 }
 
-/// A TPMT_SIGNATURE.
-pub(crate) fn sign(key: &KeyPair, message: &[u8]) -> Vec<u8> {
-    let (der, random) = (key.serialized_der(), SystemRandom::new());
-    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der, &random).unwrap();
-    let signature = key.sign(&random, message).unwrap();
-    let (r, s) = signature.as_ref().split_at(32);
-    EcdsaSignature { r: r.try_into().unwrap(), s: s.try_into().unwrap() }.encode()
-}
-
 fn manifest() -> ReferenceManifest {
     let event = |text: &str| ExpectedEvent {
         description: text.to_string(),
@@ -296,7 +301,7 @@ fn manifest() -> ReferenceManifest {
     let pcr0 = [event("firmware volume"), predict::separator()];
     let pcr1 = [event("boot order"), predict::separator()];
     ReferenceManifest {
-        format: ManifestFormat,
+        release: None,
         purpose: Purpose::Demo,
         image: FileRecord { name: "tre.img".to_string(), len: 1, sha256: sha256(b"image") },
         efi: EfiRecord { len: 1, sha256: sha256(b"efi"), authenticode: IMAGE },
@@ -309,11 +314,11 @@ fn manifest() -> ReferenceManifest {
             cpus: 1,
             tpm: "tpm-crb".to_string(),
         },
-        pcrs: predict::expectations(IMAGE, &pcr0, &pcr1).unwrap(),
+        pcrs: predict::expectations(IMAGE, &SecureBoot::PRISTINE, &pcr0, &pcr1).unwrap(),
         tools: Versions::default(),
         packages: Versions::default(),
-        valid_from: None,
-        valid_until: None,
+        valid_from: Some(1_600_000_000),
+        valid_until: Some(4_000_000_000),
         locked: true,
     }
 }

@@ -56,7 +56,7 @@ pub enum GroupRefusal {
     #[error("expected a group of your own")]
     NotYours,
     /// Fewer members than the policy's k.
-    #[error("expected at least {least} members, found {found}")]
+    #[error("smallest group: expected at least {least} members, found {found}")]
     TooFew {
         /// k.
         least: u32,
@@ -84,7 +84,7 @@ pub enum GroupRefusal {
         position: usize,
     },
     /// One member has too large a share of the declared capacity.
-    #[error("expected no share above {most} of the capacity, found one at {position}")]
+    #[error("dominance: expected no share above {most} of the capacity, found one at {position}")]
     Dominance {
         /// Largest share allowed.
         most: Share,

@@ -7,10 +7,10 @@
 
 use alloc::collections::BTreeMap;
 
-use super::{policy, wh};
+use super::{policy, spending, wh};
 use crate::laplace::{Scale, sample};
 use crate::randomness::{Purpose, Stream};
-use tre_wire::units::Epsilon;
+use tre_wire::message::dno::Span;
 
 const SAMPLES: u32 = 50_000;
 
@@ -123,8 +123,10 @@ fn a_scale_that_is_none_is_refused() {
 
 #[test]
 fn the_scale_is_delta_over_epsilon_and_not_one_over_epsilon() {
-    let mut policy = policy();
-    policy.monitoring.clip_wh = wh(2_500);
-    policy.monitoring.epsilon_millionths = Epsilon::new(62_500).expect("a sixteenth");
-    assert_eq!(Scale::of(&policy), Scale::new(2_500_000_000, 62_500));
+    let mut rules = policy().monitoring;
+    rules.clip_wh = wh(2_500);
+    rules.slot = spending(62_500, 3_000_000);
+    (rules.day, rules.window_slots) = (spending(500_000, 500_000), 48);
+    assert_eq!(Scale::of(&rules, Span::Slot), Scale::new(2_500_000_000, 62_500));
+    assert_eq!(Scale::of(&rules, Span::Day), Scale::new(48 * 2_500_000_000, 500_000));
 }

@@ -13,18 +13,21 @@ use core::str::FromStr;
 use tre_wire::hex::Hex32;
 use tre_wire::id::{EventId, PeerId};
 use tre_wire::journal::{Command, Record};
-use tre_wire::message::dno::{Aggregate, PutGroup};
+use tre_wire::message::dno::{Aggregate, PutGroup, Span};
 use tre_wire::message::dsm::{Decision, Direction, EventTerms, OpenEvent};
 use tre_wire::message::meter::{Bid, BidRequest, Reading, ReceiptStatus};
 use tre_wire::message::registrar::ConnectionRecord;
 use tre_wire::message::supplier::{EndPeriod, PostPrices};
-use tre_wire::policy::{Billing, DemandResponse, Monitoring, OverCapacity, Policy};
+use tre_wire::policy::{
+    Billing, DemandResponse, Format, Monitoring, OverCapacity, Policy, Spending,
+};
 use tre_wire::units::{Epsilon, MinorUnit, PricePerKwh, Share, Slot, UnixMillis, WattHours, Watts};
 
 use crate::{Grid, Outcome, Refusal};
 
 mod any_commands;
 mod billing;
+mod budget;
 mod clock;
 mod connections;
 mod demand_response;
@@ -37,6 +40,7 @@ mod properties;
 mod readings;
 mod refusals;
 mod set_difference;
+mod totals;
 
 /// First slot of every test.
 const START: u64 = 1_000;
@@ -49,6 +53,9 @@ const GRACE_MS: u64 = 60_000;
 
 /// Slots after its close in which a missing reading may come.
 const LATENESS: u64 = 4;
+
+/// Slots of the privacy window, and of a day total.
+const WINDOW: u64 = 12;
 
 /// Shortest billing period.
 const PERIOD: u64 = 10;
@@ -69,19 +76,30 @@ fn price(micro: i64) -> PricePerKwh {
     PricePerKwh::new(micro).expect("in range")
 }
 
-/// A policy with small numbers: clip 1 kWh, epsilon 1, k 3, no member above half.
+/// What one kind of release may spend. Unit: millionths.
+fn spending(epsilon: u64, window: u64) -> Spending {
+    let [epsilon_millionths, window_millionths] =
+        [epsilon, window].map(|it| Epsilon::new(it).expect("in range"));
+    Spending { epsilon_millionths, window_millionths }
+}
+
+/// A policy with small numbers: clip 1 kWh, epsilon 1, k 3, no member above half, and a budget
+/// that only many groups spend.
 pub(crate) fn policy() -> Policy {
     Policy {
-        format: 1,
+        format: Format::default(),
         name: String::from("test"),
         slot_ms: SLOT_MS,
         grace_ms: GRACE_MS,
         lateness_slots: LATENESS,
         monitoring: Monitoring {
             clip_wh: wh(1_000),
-            epsilon_millionths: Epsilon::new(1_000_000).expect("in range"),
             minimum_group: 3,
             dominance_millionths: Share::new(500_000).expect("in range"),
+            window_slots: WINDOW,
+            slot: spending(1_000_000, 100_000_000),
+            day: spending(500_000, 1_000_000),
+            week: spending(250_000, 250_000),
         },
         billing: Billing {
             minimum_period_slots: PERIOD,
@@ -298,9 +316,15 @@ impl Town {
             .collect()
     }
 
-    /// What the network operator sees, from the first slot on.
+    /// The sums of one slot that the network operator sees, from the first slot on.
     fn aggregates(&self, dno: &str) -> Vec<Aggregate> {
-        self.grid.aggregates(&id(dno), slot(0), 1_000).aggregates
+        self.releases(dno, Span::Slot)
+    }
+
+    /// What the network operator sees of one span, from the first slot on.
+    fn releases(&self, dno: &str, span: Span) -> Vec<Aggregate> {
+        let all = self.grid.aggregates(&id(dno), slot(0), 1_000_000).aggregates;
+        all.into_iter().filter(|row| row.span == span).collect()
     }
 
     /// The pseudo-bids of an event of `dsm`: (id, quantity).

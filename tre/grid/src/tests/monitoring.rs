@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::GroupRefusal;
-use crate::monitoring::{noise, noisy};
+use crate::releases::{noise, noisy};
 use tre_wire::bounds;
 use tre_wire::message::dno::Withheld;
 use tre_wire::units::NetWattHours;
@@ -24,7 +24,8 @@ fn sum_without_noise(town: &mut Town, number: u64) -> i64 {
     town.go(number + 1, GRACE_MS);
     let row = town.aggregates("dno").pop().expect("a release");
     assert_eq!(row.slot, slot(number));
-    let noise = noise(town.grid.policy(), &seed, row.slot, &row.group).expect("drawn");
+    let noise = noise(&town.grid.policy().monitoring, Span::Slot, &seed, row.slot, &row.group)
+        .expect("drawn");
     row.released_wh.expect("released").get() - noise
 }
 
@@ -88,7 +89,10 @@ fn lambda_is_delta_over_epsilon_and_the_deviation_its_root_two_fold() {
     let row = town.aggregates("dno").pop().expect("a release");
     assert_eq!(row.lambda_milli_wh.get(), 1_000_000);
     assert_eq!(row.standard_deviation_milli_wh.get(), 1_414_213);
-    assert_eq!(row.epsilon_millionths, town.grid.policy().monitoring.epsilon_millionths);
+    assert_eq!(row.mean_error_milli_wh, row.lambda_milli_wh);
+    assert_eq!(row.epsilon_millionths.get(), 1_000_000);
+    assert_eq!(row.epsilon_left_millionths.get(), 99_000_000);
+    assert_eq!((row.span, row.slots), (Span::Slot, 1));
     assert_eq!((row.members, row.withheld), (3, None));
 }
 
@@ -273,8 +277,12 @@ fn a_group_that_fell_below_k_is_withheld_in_the_same_shape() {
     assert_eq!((rows[1].members, rows[1].withheld), (2, Some(Withheld::TooFewMembers)));
     assert_eq!(rows[1].released_wh, None);
     assert_eq!(
-        (rows[0].lambda_milli_wh, rows[0].standard_deviation_milli_wh, rows[0].epsilon_millionths),
-        (rows[1].lambda_milli_wh, rows[1].standard_deviation_milli_wh, rows[1].epsilon_millionths)
+        (rows[0].lambda_milli_wh, rows[0].standard_deviation_milli_wh),
+        (rows[1].lambda_milli_wh, rows[1].standard_deviation_milli_wh)
+    );
+    assert_eq!(
+        (rows[0].epsilon_millionths.get(), rows[1].epsilon_millionths.get()),
+        (1_000_000, 0)
     );
 }
 
@@ -322,6 +330,7 @@ fn a_listing_holds_whole_slots_from_the_asked_one_on() {
     town.close(START + 4);
     let page = |from, rows| {
         let found = town.grid.aggregates(&id("dno"), slot(from), rows).aggregates;
+        assert!(found.iter().all(|row| row.span == Span::Slot), "no range ends here");
         found
             .iter()
             .map(|row| format!("{}{}", row.group, row.slot.get() - START))
@@ -342,7 +351,7 @@ fn the_history_of_a_group_is_bounded() {
     assert_eq!(town.put_group("dno", "g", &TRIO), Ok(Outcome::Done));
     let most = u64::try_from(bounds::RELEASES_PER_GROUP).expect("small");
     town.close(START + most + 10);
-    let rows = town.grid.aggregates(&id("dno"), slot(0), 10_000).aggregates;
+    let rows = town.aggregates("dno");
     assert_eq!(rows.len(), bounds::RELEASES_PER_GROUP);
     assert_eq!(rows[0].slot, slot(START + 11));
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
-use crate::monitoring::noise;
+use crate::releases::noise;
 use tre_wire::message::meter::BidOutcome;
 
 proptest! {
@@ -72,7 +72,9 @@ fn release_is_the_clipped_sum(sent: &[(u64, u64, u64, u64)], order: &[Index]) {
     let seed = seed(town.steps);
     town.go(START + 2, GRACE_MS);
     let row = town.aggregates("dno").pop().expect("a release");
-    let noise = noise(town.grid.policy(), &seed, slot(START + 1), &row.group).expect("drawn");
+    let noise =
+        noise(&town.grid.policy().monitoring, Span::Slot, &seed, slot(START + 1), &row.group)
+            .expect("drawn");
     assert_eq!(row.released_wh.expect("released").get(), expected + noise);
 }
 

@@ -118,11 +118,11 @@ fn what_the_peer_is_told() {
         Full: expected at most 1 tariffs
         Full: expected at most 1 records for a point within the lateness horizon
         NotFound: expected a group of your own
-        PrivacyRule: expected at least 3 members, found 2
+        PrivacyRule: smallest group: expected at least 3 members, found 2
         OutOfBounds: expected at most 3 members, found 4
         NotFound: expected known connection points, found another at position 1
         OutOfBounds: expected each member once, found one again at position 1
-        PrivacyRule: expected no share above 150000 millionths of the capacity, found one at 1
+        PrivacyRule: dominance: expected no share above 150000 millionths of the capacity, found one at 1
         Full: expected members in fewer than 8 groups, found another at position 1
         Full: expected at most 1 groups
         OutOfBounds: expected 1 to 1 readings, found 0

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{GroupId, PointId};
-use crate::units::{Epsilon, MilliWattHours, NetWattHours, Slot};
+use crate::units::{Budget, MilliWattHours, NetWattHours, Slot};
 
 /// Body of `PUT /v1/groups/{id}`: the whole membership from the next slot on.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -36,8 +36,9 @@ pub struct GroupSummary {
 /// Answer to `GET /v1/aggregates?from=SLOT`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Aggregates {
-    /// Closed slots from the asked one on, by slot and group, at most [`crate::bounds::ROWS`]
-    /// and never part of a slot alone unless one slot has more groups than that.
+    /// Closed slots from the asked one on, by slot, group and span, at most
+    /// [`crate::bounds::ROWS`] and never part of a slot alone unless one slot has more rows than
+    /// that.
     pub aggregates: Vec<Aggregate>,
 }
 
@@ -46,21 +47,43 @@ pub struct Aggregates {
 pub struct Aggregate {
     /// The group.
     pub group: GroupId,
-    /// The slot.
+    /// What is summed: one slot, or a total over the day or week that ends with it.
+    pub span: Span,
+    /// The slot; of a total the last one.
     pub slot: Slot,
-    /// Number of members.
+    /// How many slots were summed: 1, or those of the total's range in which the group had its
+    /// present members and was fit to be released.
+    pub slots: u32,
+    /// Number of members that were connected; of a total the fewest in any of its slots.
     pub members: u32,
     /// Clipped sum plus noise; `null` if withheld.
     pub released_wh: Option<NetWattHours>,
     /// Why it was withheld; decided from public data alone.
     pub withheld: Option<Withheld>,
-    /// Scale of the noise: Delta / epsilon.
+    /// Scale of the noise: Delta / epsilon, for totals w Delta / epsilon.
     pub lambda_milli_wh: MilliWattHours,
+    /// Mean absolute error that the noise makes: lambda.
+    pub mean_error_milli_wh: MilliWattHours,
     /// Standard deviation of the noise: the square root of 2 times lambda, not lambda as in
     /// `[TRE14 III-C]`.
     pub standard_deviation_milli_wh: MilliWattHours,
-    /// Epsilon spent by this release.
-    pub epsilon_millionths: Epsilon,
+    /// Epsilon that this release spent of each member's budget; nothing if withheld.
+    pub epsilon_millionths: Budget,
+    /// What is left to releases of this span in the window that ends here, to the member that has
+    /// least.
+    pub epsilon_left_millionths: Budget,
+}
+
+/// How long the time is that a release sums over.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Span {
+    /// One slot.
+    Slot,
+    /// One window of the policy: its slots from a multiple of its length on.
+    Day,
+    /// Seven windows, from a Monday on where a window is a day.
+    Week,
 }
 
 /// Why a sum was withheld.
@@ -73,4 +96,6 @@ pub enum Withheld {
     Dominance,
     /// The TRE was not running while the slot was open.
     NotMetered,
+    /// Other releases have spent a member's budget in this window.
+    BudgetSpent,
 }

@@ -200,15 +200,21 @@ const RECEIPT_STATUS: Leaf = Word(&[
     "stale_sequence",
 ]);
 
+const WITHHELD: &[&str] = &["too_few_members", "dominance", "not_metered", "budget_spent"];
+
 const AGGREGATES: &[(&str, Leaf)] = &[
     ("/aggregates/*/group", ID),
+    ("/aggregates/*/span", Word(&["slot", "day", "week"])),
     ("/aggregates/*/slot", SLOT),
+    ("/aggregates/*/slots", COUNT),
     ("/aggregates/*/members", COUNT),
     ("/aggregates/*/released_wh", MaybeInteger(-EXACT, EXACT)),
-    ("/aggregates/*/withheld", MaybeWord(&["too_few_members", "dominance", "not_metered"])),
+    ("/aggregates/*/withheld", MaybeWord(WITHHELD)),
     ("/aggregates/*/lambda_milli_wh", MILLI),
+    ("/aggregates/*/mean_error_milli_wh", MILLI),
     ("/aggregates/*/standard_deviation_milli_wh", MILLI),
-    ("/aggregates/*/epsilon_millionths", Integer(1, 100_000_000)),
+    ("/aggregates/*/epsilon_millionths", Integer(0, 100_000_000)),
+    ("/aggregates/*/epsilon_left_millionths", Integer(0, 100_000_000)),
 ];
 
 const CONNECTIONS: &[(&str, Leaf)] = &[
@@ -224,15 +230,21 @@ const CONNECTIONS: &[(&str, Leaf)] = &[
 
 /// What the types refuse by themselves; the deployment's case has what `Policy::check` adds.
 const POLICY: &[(&str, Leaf)] = &[
-    ("/format", COUNT),
+    ("/format", Integer(2, 2)),
     ("/name", Text),
     ("/slot_ms", COUNTER),
     ("/grace_ms", COUNTER),
     ("/lateness_slots", COUNTER),
     ("/monitoring/clip_wh", ENERGY),
-    ("/monitoring/epsilon_millionths", Integer(1, 100_000_000)),
     ("/monitoring/minimum_group", COUNT),
     ("/monitoring/dominance_millionths", Integer(1, 1_000_000)),
+    ("/monitoring/window_slots", COUNTER),
+    ("/monitoring/slot/epsilon_millionths", Integer(1, 100_000_000)),
+    ("/monitoring/slot/window_millionths", Integer(1, 100_000_000)),
+    ("/monitoring/day/epsilon_millionths", Integer(1, 100_000_000)),
+    ("/monitoring/day/window_millionths", Integer(1, 100_000_000)),
+    ("/monitoring/week/epsilon_millionths", Integer(1, 100_000_000)),
+    ("/monitoring/week/window_millionths", Integer(1, 100_000_000)),
     ("/billing/minimum_period_slots", COUNTER),
     ("/billing/minor_unit_nano", Integer(1, 1_000_000_000)),
     ("/billing/over_capacity", Word(&["billed_as_read", "left_out"])),

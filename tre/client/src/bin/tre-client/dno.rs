@@ -6,9 +6,10 @@ use clap::{Args, Subcommand};
 use tre_client::dno::Dno;
 use tre_client::file::{self, members};
 use tre_client::wire::id::GroupId;
-use tre_client::wire::message::dno::{Aggregate, Aggregates, GroupSummary, Groups, Withheld};
+use tre_client::wire::message::dno::{Aggregate, Aggregates, GroupSummary, Groups, Span, Withheld};
 use tre_client::wire::role::Role;
 
+use crate::advise;
 use crate::failure::Failure;
 use crate::options::{Output, Peer, SlotChoice};
 use crate::output;
@@ -21,6 +22,9 @@ pub(crate) enum Command {
     Groups(GroupOptions),
     /// The noisy sums of our groups.
     Aggregates(AggregateOptions),
+    /// How far off noisy sums are, by group size, clip and epsilon, from readings in a file. Asks
+    /// no TRE.
+    Advise(advise::Options),
 }
 
 #[derive(Debug, Args)]
@@ -70,6 +74,7 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
             let from = from.resolve(&mut dno.0).await?;
             print_aggregates(dno.all_aggregates(from).await?, output)
         }
+        Command::Advise(options) => advise::run(options),
     }
 }
 
@@ -92,23 +97,45 @@ fn print_aggregates(aggregates: Vec<Aggregate>, output: Output) -> Result<(), Fa
     if output.json {
         return output::json(&Aggregates { aggregates });
     }
-    let header = ["slot", "group", "members", "released, Wh", "standard deviation, mWh"];
+    let header = [
+        "slot",
+        "group",
+        "span",
+        "members",
+        "released, Wh",
+        "mean error, mWh",
+        "standard deviation, mWh",
+        "epsilon left, millionths",
+    ];
     output::table(header, aggregates.iter().map(row))
 }
 
-fn row(aggregate: &Aggregate) -> [String; 5] {
+fn row(aggregate: &Aggregate) -> [String; 8] {
     let released = match (aggregate.released_wh, aggregate.withheld) {
         (Some(released), _) => released.get().to_string(),
         (None, Some(Withheld::TooFewMembers)) => String::from("withheld: too few members"),
         (None, Some(Withheld::Dominance)) => String::from("withheld: one member dominates"),
         (None, Some(Withheld::NotMetered)) => String::from("withheld: not metered"),
+        (None, Some(Withheld::BudgetSpent)) => String::from("withheld: budget spent"),
         (None, None) => String::from("withheld"),
     };
     [
         aggregate.slot.get().to_string(),
         aggregate.group.to_string(),
+        span(aggregate),
         aggregate.members.to_string(),
         released,
+        aggregate.mean_error_milli_wh.get().to_string(),
         aggregate.standard_deviation_milli_wh.get().to_string(),
+        aggregate.epsilon_left_millionths.get().to_string(),
     ]
+}
+
+/// The span, and of a total how many slots it sums.
+fn span(aggregate: &Aggregate) -> String {
+    match aggregate.span {
+        Span::Slot => String::from("slot"),
+        Span::Day => format!("day of {} slots", aggregate.slots),
+        Span::Week => format!("week of {} slots", aggregate.slots),
+    }
 }

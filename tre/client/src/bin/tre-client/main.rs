@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod advise;
 mod dno;
 mod dsm;
 mod failure;

@@ -28,9 +28,13 @@ pub(crate) struct Peer {
     /// The deployment file: who is trusted, and the privacy policy.
     #[arg(long, value_name = "FILE")]
     deployment: PathBuf,
-    /// The reference manifest: what the TRE must measure to.
-    #[arg(long, value_name = "FILE")]
-    manifest: PathBuf,
+    /// A reference manifest: what the TRE must measure to, with its signature in FILE.sig. Repeat
+    /// it for each release that the TRE may have.
+    #[arg(long, value_name = "FILE", required = true)]
+    manifest: Vec<PathBuf>,
+    /// The public release key that signed the manifests: release.pem of the domain.
+    #[arg(long, value_name = "FILE.pem")]
+    release_key: PathBuf,
     /// Our private key and certificates, in PEM, as `tre-pki issue` writes them.
     #[arg(long, value_name = "FILE.pem")]
     identity: PathBuf,
@@ -50,7 +54,8 @@ impl Peer {
     pub(crate) fn load(&self, role: Role) -> Result<(Target, Own), Failure> {
         let credential = ClientIdentity::load(&self.identity).map_err(Failure::usage)?;
         let own = Own::new(credential, role)?;
-        let trust = Trust::load(&self.deployment, &self.manifest).map_err(Failure::usage)?;
+        let trust = Trust::load(&self.deployment, &self.manifest, &self.release_key)
+            .map_err(Failure::usage)?;
         let (address, tre_id) = (self.tre.clone(), self.tre_id.clone());
         Ok((Target { address, tre_id, trust, clock: Arc::new(WallClock) }, own))
     }

@@ -1,0 +1,45 @@
+//! `replay`: an event log into PCR values, bank by bank.
+
+use core::fmt::Write as _;
+use std::collections::BTreeMap;
+
+use attest_verifier::core::wire::hex;
+use attest_verifier::{ReplayedBank, read_log, replay};
+
+use crate::{Ending, Replay, answer, complain};
+
+pub(crate) fn run(command: &Replay) -> anyhow::Result<Ending> {
+    let log = read_log(&command.log)?;
+    let banks = match replay(&log) {
+        Ok(banks) => banks,
+        Err(error) => {
+            complain(format_args!("{}: {error}", command.log.display()));
+            return Ok(Ending::Refused);
+        }
+    };
+    answer(&if command.json { json(&banks)? } else { text(&banks) })?;
+    Ok(Ending::Accepted)
+}
+
+/// `{"sha256": {"0": "hex", ...}, ...}`
+fn json(banks: &[ReplayedBank]) -> anyhow::Result<String> {
+    let bank = |bank: &ReplayedBank| {
+        let pcrs: BTreeMap<u8, String> =
+            bank.pcrs.iter().map(|(pcr, value)| (*pcr, hex::encode(value))).collect();
+        (bank.algorithm.to_string(), pcrs)
+    };
+    let shown: BTreeMap<_, _> = banks.iter().map(bank).collect();
+    Ok(serde_json::to_string_pretty(&shown)?)
+}
+
+fn text(banks: &[ReplayedBank]) -> String {
+    let mut shown = String::new();
+    for ReplayedBank { algorithm, pcrs } in banks {
+        // Writing into a String cannot fail.
+        let _written = writeln!(shown, "{algorithm}:");
+        for (pcr, value) in pcrs {
+            let _written = writeln!(shown, "  {pcr:>2}  {}", hex::encode(value));
+        }
+    }
+    shown.trim_end().to_owned()
+}

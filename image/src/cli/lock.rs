@@ -1,0 +1,48 @@
+//! `tre-image lock`.
+
+use clap::Args;
+use image::assemble::{self, BuildConfig};
+use image::checkout::Checkout;
+use image::lock::LockMode;
+use image::machine::Hardware;
+use measured_boot::manifest::Purpose;
+
+use super::say;
+
+#[derive(Args, Debug)]
+pub(super) struct Lock {
+    /// Write nothing; fail if inputs are as locked and the image is not the committed one
+    #[arg(long)]
+    check: bool,
+}
+
+impl Lock {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let checkout = Checkout::own();
+        let config = BuildConfig {
+            out: checkout.image(),
+            tred: None,
+            hardware: Hardware::USUAL,
+            purpose: Purpose::Production,
+            lock: if self.check { LockMode::Follow } else { LockMode::Renew },
+        };
+        let image = assemble::build(&checkout, &config)?;
+        let hash = image.reference.image.sha256;
+        let Some(outcome) = image.outcome else {
+            image.lock.write(&checkout)?;
+            say(format_args!("inputs.lock and README.md now name the image {hash}"))?;
+            return Ok(());
+        };
+        let moved = outcome.moved.len();
+        if moved == 0 {
+            outcome.committed()?;
+            say(format_args!("the committed image is reproduced: {hash}"))?;
+            return Ok(());
+        }
+        for line in outcome.to_string().lines() {
+            say(format_args!("{line}"))?;
+        }
+        say(format_args!("not compared with the committed image: {moved} inputs moved"))?;
+        Ok(())
+    }
+}

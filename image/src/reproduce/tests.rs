@@ -1,0 +1,78 @@
+//! The comparison of two builds' files, and the surroundings of the second.
+
+use super::*;
+
+/// Two folders with the same files, listed; the second may be changed.
+fn two_builds() -> (tempfile::TempDir, Files, Files) {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let build = |which: &str| {
+        let files = ["manifest.json", "tred"].map(|name| {
+            let path = folder.path().join(which).join(name);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("makes");
+            fs::write(&path, vec![1; 300]).expect("writes");
+            (name.to_owned(), path)
+        });
+        Files::from(files)
+    };
+    let (first, second) = (build("first"), build("second"));
+    (folder, first, second)
+}
+
+#[test]
+fn equal_builds_are_equal() {
+    let (_folder, first, second) = two_builds();
+    let comparison = compare(&first, &second).expect("compares");
+    assert!(comparison.is_equal());
+    assert_eq!(comparison.compared, ["manifest.json", "tred"]);
+}
+
+#[test]
+fn one_planted_byte_is_found_and_kept() {
+    let (folder, first, second) = two_builds();
+    let mut bytes = vec![1; 300];
+    bytes[299] = 2;
+    fs::write(&second["tred"], &bytes).expect("writes");
+    let comparison = compare(&first, &second).expect("compares");
+    let [difference] = comparison.differences.as_slice() else {
+        panic!("expected one difference, found {comparison:?}");
+    };
+    assert_eq!((difference.name.as_str(), difference.offset), ("tred", 299));
+
+    let checkout = Checkout::at(folder.path());
+    keep(&checkout, &comparison, &first, &second).expect("keeps");
+    assert_eq!(fs::read(kept(&checkout).join("second/tred")).expect("kept"), bytes);
+}
+
+#[test]
+fn a_file_that_one_build_did_not_make_is_a_difference() {
+    let (_folder, first, mut second) = two_builds();
+    second.remove("tred");
+    for (one, other) in [(&first, &second), (&second, &first)] {
+        let comparison = compare(one, other).expect("compares");
+        assert_eq!(comparison.missing, ["tred"]);
+        assert!(!comparison.is_equal());
+    }
+}
+
+/// What a program sees of itself in `place`: umask, home, time zone.
+fn seen(place: &Surroundings, folder: &Path) -> Vec<String> {
+    let out = folder.join("seen");
+    let script = format!("umask >{0}; echo $HOME >>{0}; date +%z >>{0}", out.display());
+    let arguments = ["-c".into(), script.into()];
+    place.run(Path::new("/bin/sh"), &arguments).expect("runs");
+    fs::read_to_string(out).expect("reads").lines().map(String::from).collect()
+}
+
+#[test]
+fn the_second_build_is_somebody_elsewhere() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let ordinary = Surroundings::ordinary(folder.path().join("one")).expect("made");
+    let foreign = Surroundings::foreign(folder.path().join("other")).expect("made");
+    let home = |name: &str| folder.path().join(name).join("home").display().to_string();
+    assert_eq!(seen(&ordinary, folder.path()), ["0022".into(), home("one"), "+0000".into()]);
+    assert_eq!(seen(&foreign, folder.path()), ["0077".into(), home("other"), "+1337".into()]);
+    let words = foreign.words.join("\n");
+    for varied in ["folder: ", "umask: ", "time zone: ", "user: ", "locale: ", "clock: "] {
+        assert!(words.contains(varied), "nothing is said of {varied:?} in\n{words}");
+    }
+}

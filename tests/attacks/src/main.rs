@@ -1,0 +1,97 @@
+//! Attacks on the three flows, played many times on real readings.
+//!
+//! Each attack is a game: a fair coin decides which of two things happens in a household, the
+//! attacker does and sees whatever its role may, and guesses. Its stated bound is how often the
+//! best attacker may be right. The program prints the table and ends with 1 if any attack did
+//! better than its bound by more than chance explains: against a TRE whose check was removed it
+//! must.
+
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, reason = "a command line")]
+
+mod game;
+mod monitoring;
+mod readings;
+mod town;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Parser;
+use serde_json::json;
+
+use game::{Attack, Score};
+use readings::Readings;
+
+/// Plays attacks against their bounds.
+#[derive(Debug, Parser)]
+#[command(name = "attacks")]
+struct Arguments {
+    /// Only these; all without any.
+    names: Vec<String>,
+    /// Times that each is played.
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    rounds: u32,
+    /// Wide CSV of readings: a first column, then one column a home, whole Wh a quarter hour.
+    #[arg(long, default_value = "tests/data/sceaux_weeks_15min_wh.csv")]
+    readings: PathBuf,
+    /// Where the table goes, for programs.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// List the attacks and play none.
+    #[arg(long)]
+    list: bool,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            println!("attacks: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Every attack, by flow.
+fn all() -> Vec<&'static Attack> {
+    [monitoring::ATTACKS].into_iter().flatten().collect()
+}
+
+fn run(arguments: &Arguments) -> Result<bool> {
+    let mut attacks = all();
+    for name in &arguments.names {
+        ensure!(attacks.iter().any(|attack| attack.name == name), "no attack is called {name:?}");
+    }
+    attacks.retain(|attack| {
+        arguments.names.is_empty() || arguments.names.iter().any(|name| name == attack.name)
+    });
+    if arguments.list {
+        attacks.iter().for_each(|attack| println!("{:<12} {}", attack.name, attack.what));
+        return Ok(true);
+    }
+    let text = fs::read_to_string(&arguments.readings)
+        .with_context(|| format!("reading {}", arguments.readings.display()))?;
+    let readings = Readings::parse(&text)?;
+    println!("{:<12} {:>9} {:>9}  {:<9} attack", "name", "right, %", "bound, %", "");
+    let mut scores = Vec::new();
+    for attack in attacks {
+        let score = attack.score(&readings, arguments.rounds)?;
+        println!("{}", score.line());
+        scores.push(score);
+    }
+    let held = scores.iter().filter(|score| score.held()).count();
+    println!("{held} of {} held, {} rounds each.", scores.len(), arguments.rounds);
+    if let Some(out) = &arguments.out {
+        let folder = out.parent().context("expected a file to write to")?;
+        fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+        let rows: Vec<_> = scores.iter().map(Score::to_json).collect();
+        let table = json!({ "rounds": arguments.rounds, "attacks": rows });
+        fs::write(out, serde_json::to_vec_pretty(&table)?)
+            .with_context(|| format!("writing {}", out.display()))?;
+    }
+    Ok(held == scores.len())
+}

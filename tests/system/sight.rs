@@ -1,0 +1,28 @@
+//! What can be seen of a machine from outside.
+
+use anyhow::{Result, anyhow};
+use attest_verifier::core::verdict::Attested;
+use attest_verifier::{AnyKeyConnection, Examination, Method, Trust, examine};
+use image::machine::Machine;
+use tre_tests::domain::now;
+use tre_wire::id::PeerId;
+use tre_wire::message::Health;
+
+pub(crate) async fn health(machine: &Machine) -> Result<Health> {
+    let address = machine.address().to_string();
+    let mut open = AnyKeyConnection::open(&address, None).await?;
+    let answer = open.request(Method::GET, "/v1/health", None).await?;
+    Ok(serde_json::from_slice(&answer.body)?)
+}
+
+pub(crate) async fn examined(
+    machine: &Machine,
+    tre_id: &PeerId,
+    trust: &Trust,
+) -> Result<Examination> {
+    Ok(examine(&machine.address().to_string(), tre_id, trust, now()?).await?)
+}
+
+pub(crate) fn accepted(examination: &Examination) -> Result<&Attested> {
+    examination.verdict.as_ref().map_err(|refusal| anyhow!("refused: {refusal}"))
+}
