@@ -102,6 +102,9 @@ pub(crate) fn executable(
 
     let linked = format!("target/appliance/{bin}.linked");
     let map = format!("target/appliance/{bin}.map");
+    // By its own name, which is the hash of what it was made of: another stack is linked anew.
+    let stack = checkout.root().join("target/tss/appliance");
+    let stack = stack.canonicalize().map_err(step("finding", &stack))?;
     let mut command = cargo(checkout)?;
     command
         .args(["rustc", "--locked", "--release", "--no-default-features", "--target", TARGET])
@@ -112,7 +115,7 @@ pub(crate) fn executable(
         .env("CARGO_TARGET_DIR", &target)
         .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(checkout, &maps))
         .env(format!("CFLAGS_{}", TARGET.replace('-', "_")), c_flags(checkout, &maps))
-        .env("PKG_CONFIG_PATH", checkout.root().join("target/tss/appliance/lib/pkgconfig"));
+        .env("PKG_CONFIG_PATH", stack.join("lib/pkgconfig"));
     fs::create_dir_all(&target).map_err(step("making", &target))?;
     let messages = CARGO.run_aloud(&mut command).map_err(CompileError::Tool)?;
     let folder = target.join(TARGET).join("release");

@@ -175,6 +175,10 @@ if [ -n "$(missing)" ]; then
 fi
 
 mkdir -p "$target"
+# Cargo does not see that archives behind a link are others now: what links them is built anew.
+if [ -L "$target/hosted" ] && [ "$(readlink "$target/hosted")" != "$(prefix_of hosted)" ]; then
+    (cd "$here/../.." && cargo clean --quiet --package tss-esapi-sys)
+fi
 for variant in $variants; do
     ln -sfn "$(prefix_of "$variant")" "$target/$variant"
 done

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use image::checkout::Checkout;
 use image::dates;
 use image::file;
 use image::reference;
@@ -14,9 +15,9 @@ use super::say;
 
 #[derive(Args, Debug)]
 pub(super) struct Dated {
-    /// The manifest as it was built
+    /// The manifest as it was built [default: target/image/manifest.json]
     #[arg(long, value_name = "FILE")]
-    manifest: PathBuf,
+    manifest: Option<PathBuf>,
     /// The first day on which it may be believed, from 00:00:00 UTC
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     from: Date,
@@ -37,7 +38,8 @@ fn day(text: &str) -> Result<Date, time::error::Parse> {
 
 impl Dated {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let manifest = reference::read(&self.manifest)?;
+        let path = self.manifest.unwrap_or_else(|| Checkout::own().image().join("manifest.json"));
+        let manifest = reference::read(&path)?;
         let manifest = dates::dated(manifest, self.from, self.until)?;
         file::replace(&self.out, reference::text(&manifest)?.as_bytes())?;
         let (from, until) = (self.from, self.until);

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use anyhow::anyhow;
 use clap::Args;
 use image::checkout::Checkout;
 use image::configuration::Configuration;
@@ -11,7 +12,7 @@ use image::variables;
 use measured_boot::digest::Sha256Digest;
 use measured_boot::manifest::Expectation;
 use measured_boot::predict::DeploymentDigests;
-use tre_wire::deployment;
+use tre_wire::deployment::{self, Deployment};
 
 use super::{Machinery, say};
 
@@ -24,7 +25,7 @@ pub(super) struct Predict {
     #[arg(long, value_name = "FILE")]
     variables: Option<PathBuf>,
     /// The deployment: without it, PCR 11 stays open
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
     deployment: Option<PathBuf>,
     /// Print every event behind the values, too
     #[arg(long, conflicts_with = "json")]
@@ -52,6 +53,8 @@ impl Predict {
             None => None,
             Some(path) => {
                 let file = fs::read(path).map_err(FileError::at("reading deployment", path))?;
+                Deployment::from_json(&file)
+                    .map_err(|error| anyhow!("{} is no deployment: {error}", path.display()))?;
                 let deployment = Sha256Digest(deployment::measurement(&file));
                 Some(DeploymentDigests { deployment, started: Sha256Digest(deployment::started()) })
             }

@@ -5,10 +5,12 @@ use std::io;
 use std::path::PathBuf;
 
 use measured_boot::digest::Sha256Digest;
+use tre_wire::disk::DiskError;
 
 use super::Hardware;
 use crate::file::FileError;
 use crate::tool::{Excerpt, ToolError};
+use crate::variables::VariablesError;
 
 /// Why a machine did not start, or did not become ready.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +74,18 @@ pub enum MachineError {
         #[source]
         source: serde_json::Error,
     },
+    /// The data disk is none.
+    #[error("data disk {}: {source}", path.display())]
+    NotADisk {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: DiskError,
+    },
+    /// The variable store is none.
+    #[error("{0}: 'tre-image variables' makes one")]
+    Variables(#[source] VariablesError),
     /// The boot disk has no file system that firmware reads.
     #[error("{} is no boot image: 'tre-image build' makes one", path.display())]
     NotAnImage {

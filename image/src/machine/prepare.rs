@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 
 use measured_boot::digest::{Sha256Digest, sha256};
 use serde::{Deserialize, Serialize};
+use tre_wire::disk;
 
 use super::config::Places;
 use super::{BLANK_VARIABLES, DirectBoot, Hardware, MachineConfig, MachineError};
 use crate::file::{self, FileError};
+use crate::variables;
 
 /// Room that a machine needs beside its data disk: TPM, variables, logs. Unit: byte.
 const STATE_ROOM: u64 = 4 * 1024 * 1024;
@@ -38,12 +40,16 @@ pub(super) fn settled(config: &MachineConfig) -> Result<(MachineConfig, Places),
     let image = there("boot image", &config.image, "'tre-image build' makes one")?;
     check_image(&image)?;
     let disk = there("data disk", &config.disk, "'tre-image disk' makes one")?;
+    check_disk(&disk)?;
     for path in [config.hardware.firmware.code(), BLANK_VARIABLES] {
         there("firmware", Path::new(path), "run 'make deps' (Debian package ovmf)")?;
     }
     let variables = config.variables.as_ref();
     let remedy = "'tre-image variables' makes one";
     let variables = variables.map(|path| there("variable store", path, remedy)).transpose()?;
+    if let Some(path) = &variables {
+        variables::read(path).map_err(MachineError::Variables)?;
+    }
     let direct = config.direct.as_ref().map(direct).transpose()?;
     let state = folder(&config.state)?;
     let tpm = config.tpm.as_deref().map_or_else(|| Ok(state.clone()), folder)?;
@@ -84,6 +90,15 @@ fn check_image(path: &Path) -> Result<(), MachineError> {
     Err(MachineError::NotAnImage { path: path.into() })
 }
 
+/// Without a header `tred` refuses the disk, inside the machine.
+fn check_disk(path: &Path) -> Result<(), MachineError> {
+    let mut start = Vec::new();
+    let file = File::open(path).map_err(failed("reading", path))?;
+    file.take(disk::HEADER.length).read_to_end(&mut start).map_err(failed("reading", path))?;
+    disk::check_header(&start)
+        .map_err(|source| MachineError::NotADisk { path: path.into(), source })
+}
+
 /// The data disk is sparse at first; it may grow to its whole length.
 fn check_room(disk: &Path) -> Result<(), MachineError> {
     let metadata = fs::metadata(disk).map_err(failed("reading", disk))?;
@@ -115,11 +130,12 @@ pub(super) fn prepare(config: &MachineConfig, places: &Places) -> Result<(), Mac
     let origin = config.variables.as_deref().unwrap_or(Path::new(BLANK_VARIABLES));
     let variables = fs::read(origin).map_err(failed("reading", origin))?;
     let expected = Identity { hardware: config.hardware, variables_sha256: sha256(&variables) };
+    // First what can fail: a machine that never ran leaves no name behind.
+    File::create(&places.console).map_err(failed("writing", &places.console))?;
     identify(&places.state, &expected)?;
     if !places.variables.exists() {
         file::replace(&places.variables, &variables).map_err(MachineError::File)?;
     }
-    File::create(&places.console).map_err(failed("writing", &places.console))?;
     Ok(())
 }
 
@@ -230,6 +246,32 @@ mod tests {
             matches!(refused, Err(MachineError::NoRoom { needed, free, .. }) if needed > free),
             "{refused:?}",
         );
+    }
+
+    #[test]
+    fn a_file_without_the_header_is_no_data_disk() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("data.img");
+        for wrong in [&b""[..], b"MZ", &[0; 4096]] {
+            fs::write(&path, wrong).expect("writes");
+            let refused = check_disk(&path);
+            assert!(matches!(refused, Err(MachineError::NotADisk { .. })), "{refused:?}");
+        }
+        fs::write(&path, [disk::header(), vec![7; 16]].concat()).expect("writes");
+        check_disk(&path).expect("a disk");
+        assert!(check_disk(folder.path()).is_err(), "a folder is no disk");
+    }
+
+    #[test]
+    fn a_machine_that_cannot_begin_leaves_its_folder_to_another() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = |name: &str| folder.path().join(name);
+        let mut config = MachineConfig::new(path("tre.img"), path("data.img"), path("state"));
+        fs::create_dir(path("state")).expect("makes");
+        config.console = Some(path("nowhere/serial.log"));
+        let places = Places::new(&config.state, &config.state, config.console.as_deref());
+        prepare(&config, &places).expect_err("no place for its console");
+        assert!(!path("state/machine.json").exists());
     }
 
     #[test]

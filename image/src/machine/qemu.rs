@@ -63,9 +63,9 @@ fn arguments(config: &MachineConfig, places: &Places, port: u16) -> Vec<OsString
     // The guest is told of a full disk; by default it would stand still without a word.
     options.add("-drive", &["if=none,id=data,format=raw,werror=report,file=", &disk]);
     options.add("-device", &["virtio-blk-pci,drive=data,addr=0x4,serial=", DATA_DISK]);
-    // Nothing but this process's machine can reach the port.
+    // Nothing but this process's machine can reach the port, and the guest can reach nothing.
     let forward = format!("hostfwd=tcp:127.0.0.1:{port}-:{}", tre_wire::PORT);
-    options.add("-netdev", &["user,id=net,restrict=off,", &forward]);
+    options.add("-netdev", &["user,id=net,restrict=on,", &forward]);
     // No option ROM: it would be measured.
     options.add("-device", &["virtio-net-pci,netdev=net,romfile=,addr=0x5"]);
     options.add("-object", &["rng-random,id=random,filename=/dev/urandom"]);
