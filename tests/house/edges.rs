@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("pki", &["attest-verifier", "measured-boot", "tre-wire"]),
     ("tre-attacks", &["tre-grid", "tre-wire"]),
     ("tre-client", &["attest-verifier", "tre-wire"]),
+    ("tre-decoders", &["attest-verifier-core", "measured-boot", "tre-wire"]),
     ("tre-grid", &["tre-wire"]),
     ("tre-oracles", &["tre-grid", "tre-wire"]),
     ("tre-store", &["tre-tpm"]),
