@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("tre-attacks", &["tre-grid", "tre-wire"]),
     ("tre-client", &["attest-verifier", "tre-wire"]),
     ("tre-grid", &["tre-wire"]),
+    ("tre-interposer", &[]),
     ("tre-oracles", &["tre-grid", "tre-wire"]),
     ("tre-store", &["tre-tpm"]),
     ("tre-tpm", &["measured-boot"]),
