@@ -5,7 +5,7 @@
 //! one that an interrupted enrolment has left; at enrolment it becomes persistent, because after
 //! that the owner hierarchy is closed and no key can be made in it before the secrets are open.
 
-use measured_boot::tpm::{Attribute, Name, ObjectAttributes, Public, PublicKey, Symmetric};
+use measured_boot::tpm::{Name, Public, StoragePublic};
 use tss_esapi::constants::return_code::TpmFormatOneError;
 use tss_esapi::handles::{KeyHandle, ObjectHandle, PersistentTpmHandle, TpmHandle};
 use tss_esapi::interface_types::data_handles::Persistent;
@@ -117,7 +117,7 @@ impl EsapiTpm {
         if public.name() != found {
             return Err(TpmError::OtherStorageKey { expected: public.name(), found });
         }
-        if !is_storage_key(&public) {
+        if StoragePublic::check(&public).is_err() {
             return Err(foreign);
         }
         Ok(Some(StorageKey { handle, public, persistent: true }))
@@ -147,23 +147,6 @@ impl EsapiTpm {
         let unfit = TpmError::Answer { step, expected: Name::LEN, found: name.value().len() };
         Name::from_bytes(name.value()).map_err(|_| unfit)
     }
-}
-
-/// Whether a key is of the template of [`templates::storage`].
-fn is_storage_key(public: &Public) -> bool {
-    let attributes = ObjectAttributes::of(&[
-        Attribute::FixedTpm,
-        Attribute::FixedParent,
-        Attribute::SensitiveDataOrigin,
-        Attribute::UserWithAuth,
-        Attribute::NoDa,
-        Attribute::Restricted,
-        Attribute::Decrypt,
-    ]);
-    public.attributes() == attributes
-        && public.policy().is_none()
-        && public.symmetric() == Symmetric::Aes128Cfb
-        && matches!(public.key(), PublicKey::P256 { .. })
 }
 
 fn persistent_handle() -> Result<PersistentTpmHandle, TpmError> {

@@ -144,6 +144,7 @@ fn an_authorization_that_ends_in_zeros_is_one_like_any_other() {
         bytes[30..].fill(0);
         Secret32::new(bytes)
     };
+    machine.tpm().persist_storage_key().expect("persistent");
     machine.tpm().take_ownership(&ends_in_zeros()).expect("owned");
     let machine = machine.power_cycled();
     machine.tpm().take_ownership(&ends_in_zeros()).expect("still ours");
