@@ -176,3 +176,6 @@ impl Standing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
