@@ -14,6 +14,7 @@ mod point;
 mod public;
 mod selection;
 mod signature;
+mod storage_key;
 
 pub use aik::{AikPublic, AikRefusal};
 pub use algorithm::AlgorithmId;
@@ -25,6 +26,7 @@ pub use point::{P256Point, SpkiError};
 pub use public::{EccScheme, Public, PublicError, PublicKey, Symmetric};
 pub use selection::SelectionError;
 pub use signature::{EcdsaSignature, SignatureError};
+pub use storage_key::{StorageKeyRefusal, StoragePublic};
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use core::fmt;
 use rcgen::{
     BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    NameConstraints, PublicKeyData, SanType, SerialNumber, string::Ia5String,
+    NameConstraints, PublicKeyData, SanType, SerialNumber, SigningKey as _, string::Ia5String,
 };
 use rsa::rand_core::CryptoRngCore;
 use rustls_pki_types::pem::PemObject as _;
@@ -251,6 +251,15 @@ impl Authority {
         self.sign(&params, key)
     }
 
+    /// Signs the bytes of an enrolment record ([`tre_wire::document::enrolment`]).
+    ///
+    /// # Errors
+    ///
+    /// [`CertifyError::Make`].
+    pub(crate) fn sign_enrolment(&self, record: &[u8]) -> Result<Vec<u8>, CertifyError> {
+        self.issuer.key().sign(record).map_err(CertifyError::Make)
+    }
+
     /// Its certificate.
     #[must_use]
     pub const fn certificate(&self) -> &CertificateDer<'static> {
@@ -313,6 +322,10 @@ fn authority_params(
     let below = u8::from(kind == AuthorityKind::Root);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(below));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    if kind == AuthorityKind::Tre {
+        // It signs enrolment records, too.
+        params.key_usages.push(KeyUsagePurpose::DigitalSignature);
+    }
     params.name_constraints = Some(NameConstraints {
         permitted_subtrees: Vec::new(),
         excluded_subtrees: vec![

@@ -186,7 +186,7 @@ impl Enrolment<'_> {
         let proven = self.prove(&mut connection, appraised_key, random).await?;
         let certificates =
             proven.certify(self.authority, self.validity, random).map_err(EnrolError::Certify)?;
-        let record = Record::of(&proven, against, self.now, self.validity.ends());
+        let record = Record::of(&proven, against, &certificates, self.now, self.validity.ends());
         hand_over(self.records, &mut connection, &certificates, &record).await?;
         Ok(record)
     }

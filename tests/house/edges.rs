@@ -17,6 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("tre-client", &["attest-verifier", "tre-wire"]),
     ("tre-decoders", &["attest-verifier-core", "measured-boot", "tre-wire"]),
     ("tre-grid", &["tre-wire"]),
+    ("tre-interposer", &[]),
     ("tre-oracles", &["tre-grid", "tre-wire"]),
     ("tre-store", &["tre-tpm"]),
     ("tre-tpm", &["measured-boot"]),

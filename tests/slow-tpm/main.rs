@@ -7,7 +7,6 @@
 
 #![forbid(unsafe_code)]
 
-mod frame;
 mod pace;
 mod relay;
 
@@ -65,7 +64,7 @@ fn run(arguments: Arguments) -> Result<()> {
     writeln!(out, "slow-tpm: listening on {}", listen.display())?;
     std::io::stdin().read_to_end(&mut Vec::new()).context("waiting for the input to end")?;
     let counts = serde_json::to_string(&relay.counts()).context("counts")?;
-    for socket in [relay::control(&listen), listen] {
+    for socket in [tre_interposer::control(&listen), listen] {
         std::fs::remove_file(&socket).with_context(|| format!("removing {}", socket.display()))?;
     }
     writeln!(out, "{counts}")?;

@@ -3,7 +3,6 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
-use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,8 +11,8 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
+use tre_interposer::{Frame, control};
 
-use crate::frame::Frame;
 use crate::pace::Pace;
 
 /// The way to the TPM, and what has gone over it.
@@ -35,13 +34,6 @@ pub(crate) struct Count {
 
 /// Passes on what one client says on one channel.
 type Pass = fn(&Relay, UnixStream) -> io::Result<()>;
-
-/// Where the control channel of the socket at `path` is.
-pub(crate) fn control(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".ctrl");
-    PathBuf::from(name)
-}
 
 /// Serves both channels on threads of their own.
 ///
@@ -100,15 +92,7 @@ impl Relay {
     }
 
     fn pass_control(&self, client: UnixStream) -> io::Result<()> {
-        let tpm = UnixStream::connect(control(&self.tpm))?;
-        let (mut from_client, mut to_tpm) = (client.try_clone()?, tpm.try_clone()?);
-        let forth = thread::spawn(move || {
-            io::copy(&mut from_client, &mut to_tpm)?;
-            to_tpm.shutdown(Shutdown::Write)
-        });
-        io::copy(&mut &tpm, &mut &client)?;
-        client.shutdown(Shutdown::Both)?;
-        forth.join().unwrap_or(Ok(()))
+        tre_interposer::pass_control(&self.tpm, &client)
     }
 
     fn count(&self, code: u32, took: Duration) {

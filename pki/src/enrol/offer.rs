@@ -2,7 +2,10 @@
 //!
 //! Each stage consumes the one before: certificates exist only for keys that passed every check.
 
-use measured_boot::tpm::{AikPublic, AikRefusal, Name, P256Point, Public, PublicError, SpkiError};
+use measured_boot::tpm::{
+    AikPublic, AikRefusal, Name, P256Point, Public, PublicError, SpkiError, StorageKeyRefusal,
+    StoragePublic,
+};
 use rcgen::SubjectPublicKeyInfo;
 use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use rsa::rand_core::CryptoRngCore;
@@ -55,6 +58,12 @@ pub enum OfferError {
     /// The attestation key could sign something that its TPM did not make, or leave its TPM.
     #[error("attestation key: {0}")]
     AttestationProfile(#[source] AikRefusal),
+    /// The storage key's public area is none.
+    #[error("storage key: expected a TPMT_PUBLIC: {0}")]
+    StoragePublic(#[source] PublicError),
+    /// The storage key could leave its TPM, or is of another kind.
+    #[error("storage key: {0}")]
+    StorageProfile(#[source] StorageKeyRefusal),
     /// The box quoted with one key and offers another.
     #[error(
         "attestation key: expected {expected}, which signed the evidence in this connection, \
@@ -135,6 +144,7 @@ pub struct CheckedOffer {
     tre: Identity,
     endorsement: CertifiedEk,
     attestation: AikPublic,
+    storage: Name,
     tls: P256Point,
     document: P256Point,
 }
@@ -170,6 +180,9 @@ impl Offer<'_> {
             return Err(OfferError::OtherAttestationKey { expected, found });
         }
         let attestation = AikPublic::check(&public).map_err(OfferError::AttestationProfile)?;
+        let storage =
+            Public::parse(keys.storage_key.as_slice()).map_err(OfferError::StoragePublic)?;
+        let storage = StoragePublic::check(&storage).map_err(OfferError::StorageProfile)?.name();
         let endorsement = CertifiedEk::check(
             &keys.endorsement_certificates,
             keys.endorsement_key.as_slice(),
@@ -185,7 +198,7 @@ impl Offer<'_> {
             (OfferedKey::Document, document),
         ];
         check_distinct(&points)?;
-        Ok(CheckedOffer { tre: self.tre.clone(), endorsement, attestation, tls, document })
+        Ok(CheckedOffer { tre: self.tre.clone(), endorsement, attestation, storage, tls, document })
     }
 
     /// The box holds the key, in this connection, for this name.
@@ -224,6 +237,12 @@ impl CheckedOffer {
     #[must_use]
     pub const fn attestation(&self) -> &AikPublic {
         &self.attestation
+    }
+
+    /// Name of the storage key.
+    #[must_use]
+    pub const fn storage_key(&self) -> Name {
+        self.storage
     }
 
     /// The identity that the box is to have.
@@ -288,7 +307,7 @@ impl ProvenTre {
         &self.0
     }
 
-    /// Certifies the three keys.
+    /// Certifies the three keys and signs the enrolment record.
     ///
     /// # Errors
     ///
@@ -309,6 +328,11 @@ impl ProvenTre {
             attestation_key_chain: chain(OfferedKey::Attestation, Profile::AttestationKey)?,
             tls_chain: chain(OfferedKey::Tls, Profile::TreServer)?,
             document_chain: chain(OfferedKey::Document, Profile::DocumentKey)?,
+            record_signature: HexBytes(authority.sign_enrolment(&document::enrolment(
+                &self.0.tre,
+                &self.0.attestation.name().to_bytes(),
+                &self.0.storage.to_bytes(),
+            ))?),
         })
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tre_wire::hex::{Hex32, HexBytes};
 use tre_wire::id::PeerId;
 use tre_wire::json::{self, JsonError};
+use tre_wire::message::enrolment::CompleteEnrolment;
 use tre_wire::role::Identity;
 use tre_wire::units::UnixMillis;
 
@@ -21,7 +22,7 @@ const RECORD_BYTES: u64 = 16 * 1024;
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    /// Version of this structure: 1.
+    /// Version of this structure: [`FORMAT`].
     pub format: u32,
     /// Its identity.
     pub tre: Identity,
@@ -37,6 +38,8 @@ pub struct Record {
     pub endorsement_key_name: HexBytes,
     /// Name of the attestation key. `[TPM2-P1]`
     pub attestation_key_name: HexBytes,
+    /// Name of the storage key, which the TRE compares with its TPM's at every start. `[TPM2-P1]`
+    pub storage_key_name: HexBytes,
     /// SHA-256 of the attestation key's SubjectPublicKeyInfo (DER).
     pub attestation_key_spki_sha256: Hex32,
     /// The same of the TLS key.
@@ -47,6 +50,17 @@ pub struct Record {
     pub manifest_sha256: Hex32,
     /// SHA-256 of the deployment file that it runs.
     pub deployment_sha256: Hex32,
+    /// Signature (ASN.1) of the TRE authority over [`tre_wire::document::enrolment`].
+    pub record_signature: HexBytes,
+}
+
+/// Format 1 had neither the storage key nor a signature: its box has to be enrolled anew.
+pub const FORMAT: u32 = 2;
+
+/// The version alone, which every format has.
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Version {
+    format: u32,
 }
 
 /// The files against which a box was appraised.
@@ -64,6 +78,7 @@ impl Record {
     pub fn of(
         proven: &ProvenTre,
         against: AppraisedAgainst,
+        certificates: &CompleteEnrolment,
         enrolled_at: UnixMillis,
         certificates_end: UnixMillis,
     ) -> Self {
@@ -71,7 +86,7 @@ impl Record {
         let spki = |key| Hex32(measured_boot::digest::sha256(&offer.spki(key)).0);
         let endorsement = offer.endorsement();
         Self {
-            format: 1,
+            format: FORMAT,
             tre: offer.tre().clone(),
             enrolled_at,
             certificates_end,
@@ -79,11 +94,13 @@ impl Record {
             endorsement_certificate_sha256: Hex32(endorsement.certificate_sha256().0),
             endorsement_key_name: HexBytes(endorsement.name().to_bytes().to_vec()),
             attestation_key_name: HexBytes(offer.attestation().name().to_bytes().to_vec()),
+            storage_key_name: HexBytes(offer.storage_key().to_bytes().to_vec()),
             attestation_key_spki_sha256: spki(OfferedKey::Attestation),
             tls_key_spki_sha256: spki(OfferedKey::Tls),
             document_key_spki_sha256: spki(OfferedKey::Document),
             manifest_sha256: Hex32(against.manifest.0),
             deployment_sha256: Hex32(against.deployment.0),
+            record_signature: certificates.record_signature.clone(),
         }
     }
 }
@@ -105,6 +122,17 @@ pub enum RecordError {
     /// The record cannot be read or written.
     #[error(transparent)]
     File(FileError),
+    /// The record is of another version.
+    #[error(
+        "expected an enrolment record of format {FORMAT} in {path}, found format {found}; the TRE \
+         has to be enrolled anew", path = path.display()
+    )]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
     /// The record is not as it was written.
     #[error("expected an enrolment record in {path}: {source}", path = path.display())]
     Json {
@@ -178,10 +206,15 @@ impl Records {
     ///
     /// # Errors
     ///
-    /// [`RecordError::File`] and [`RecordError::Json`].
+    /// [`RecordError::File`], [`RecordError::Format`] and [`RecordError::Json`].
     pub fn read(&self, tre_id: &PeerId) -> Result<Record, RecordError> {
         let path = self.path(tre_id);
         let bytes = file::read(&path, RECORD_BYTES).map_err(RecordError::File)?;
-        json::decode(&bytes).map_err(|source| RecordError::Json { path, source })
+        let unreadable = |source| RecordError::Json { path: path.clone(), source };
+        let Version { format: found } = json::decode(&bytes).map_err(unreadable)?;
+        if found != FORMAT {
+            return Err(RecordError::Format { path, found });
+        }
+        json::decode(&bytes).map_err(unreadable)
     }
 }

@@ -55,7 +55,7 @@ fn answering(response: &'static str) -> OneAnswer {
 
 fn record(identity: &Identity) -> Record {
     Record {
-        format: 1,
+        format: record::FORMAT,
         tre: identity.clone(),
         enrolled_at: now(),
         certificates_end: now().plus(1),
@@ -67,11 +67,13 @@ fn record(identity: &Identity) -> Record {
         endorsement_certificate_sha256: Hex32([1; 32]),
         endorsement_key_name: HexBytes(vec![2; 34]),
         attestation_key_name: HexBytes(vec![3; 34]),
+        storage_key_name: HexBytes(vec![9; 34]),
         attestation_key_spki_sha256: Hex32([4; 32]),
         tls_key_spki_sha256: Hex32([5; 32]),
         document_key_spki_sha256: Hex32([6; 32]),
         manifest_sha256: Hex32([7; 32]),
         deployment_sha256: Hex32([8; 32]),
+        record_signature: HexBytes(vec![10]),
     }
 }
 
@@ -96,6 +98,7 @@ fn hand_over_to(server: OneAnswer) -> Ended {
         attestation_key_chain: vec![HexBytes(vec![1])],
         tls_chain: vec![HexBytes(vec![2])],
         document_chain: vec![HexBytes(vec![3])],
+        record_signature: HexBytes(vec![10]),
     };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -132,7 +135,7 @@ fn a_confirmed_enrolment_leaves_its_record() {
     assert!(matches!(ended.result, Ok(())), "{:?}", ended.result);
     assert_eq!(ended.records, ["tre-1.json"]);
     assert!(ended.request.starts_with("POST /v1/enrolment/complete HTTP/1.1\r\n"));
-    let body = r#"{"attestation_key_chain":["01"],"tls_chain":["02"],"document_chain":["03"]}"#;
+    let body = r#"{"attestation_key_chain":["01"],"tls_chain":["02"],"document_chain":["03"],"record_signature":"0a"}"#;
     assert!(ended.request.ends_with(body), "{}", ended.request);
 }
 

@@ -7,7 +7,9 @@ use pki::enrol::offer::{ChallengeError, Offer, OfferError, OfferedKey, ProvenTre
 use pki::enrol::record::{AppraisedAgainst, Record, RecordError};
 use rcgen::{KeyPair, PublicKeyData as _};
 use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+use ring::signature::{
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, UnparsedPublicKey,
+};
 use rsa::rand_core::OsRng;
 use tre_wire::document;
 use tre_wire::hex::{Hex32, HexBytes};
@@ -38,6 +40,14 @@ fn proven_key(key: &KeyPair, exporter: &[u8; 32], tre_id: &str) -> ProvenKey {
     ProvenKey { spki: HexBytes(spki), proof: HexBytes(proof.as_ref().to_vec()) }
 }
 
+/// `TPMT_PUBLIC` of a P-256 storage key with these attributes. (The box's own TPM makes a real one.)
+fn storage_key(attributes: u32) -> Vec<u8> {
+    let head = [0x00, 0x23, 0x00, 0x0b];
+    let parameters = [0, 0, 0, 6, 0, 0x80, 0, 0x43, 0, 0x10, 0, 3, 0, 0x10];
+    let point = [[0, 32].as_slice(), &[1; 32], &[0, 32], &[2; 32]].concat();
+    [head.as_slice(), &attributes.to_be_bytes(), &parameters, &point].concat()
+}
+
 fn fresh_key() -> KeyPair {
     KeyPair::generate().expect("a key")
 }
@@ -51,6 +61,7 @@ fn scene() -> Scene {
         endorsement_certificates: tpm.certificates(),
         endorsement_key: HexBytes(tpm.endorsement_key()),
         attestation_key: HexBytes(attestation_key.clone()),
+        storage_key: HexBytes(storage_key(0x0003_0472)),
         tls: proven_key(&fresh_key(), &EXPORTER, "tre-1"),
         document: proven_key(&fresh_key(), &EXPORTER, "tre-1"),
     };
@@ -104,7 +115,7 @@ fn a_proven_box_gets_certificates_for_its_three_keys_once() {
 
     let against =
         AppraisedAgainst { manifest: Sha256Digest([1; 32]), deployment: Sha256Digest([2; 32]) };
-    let record = Record::of(&proven, against, now(), days(90).ends());
+    let record = Record::of(&proven, against, &complete, now(), days(90).ends());
     let records = scene.fresh.domain.records();
     let id = &scene.tre.id;
     records.check_free(id).expect("free");
@@ -113,6 +124,18 @@ fn a_proven_box_gets_certificates_for_its_three_keys_once() {
     assert_eq!(read, record);
     assert_eq!(read.attestation_key_name.0, scene.appraised_key.to_bytes());
     assert_eq!(read.manifest_sha256, Hex32([1; 32]));
+    let storage = Name::of_public_area(&scene.keys.storage_key.0);
+    assert_eq!(read.storage_key_name.0, storage.to_bytes());
+    // The authority signed for exactly these two keys of this TRE.
+    let (_, issuer) = x509_parser::parse_x509_certificate(authority.certificate()).expect("one");
+    let issuer = issuer.public_key().subject_public_key.data.to_vec();
+    let verify = |statement: &[u8]| {
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &issuer)
+            .verify(statement, &read.record_signature.0)
+    };
+    let (aik, srk) = (scene.appraised_key.to_bytes(), storage.to_bytes());
+    assert_eq!(verify(&document::enrolment(&scene.tre, &aik, &srk)), Ok(()));
+    assert!(verify(&document::enrolment(&scene.tre, &srk, &aik)).is_err());
 
     // The name is taken for good.
     let refused = records.check_free(id);
@@ -121,6 +144,28 @@ fn a_proven_box_gets_certificates_for_its_three_keys_once() {
     let refused = records.write(&other);
     assert!(matches!(refused, Err(RecordError::Enrolled { .. })), "{refused:?}");
     assert_eq!(records.read(id).expect("readable"), record);
+}
+
+#[test]
+fn a_record_of_the_first_format_is_refused_by_its_number() {
+    let fresh = fixture::domain();
+    let tre = fresh.identity(Role::Tre, "tre-1");
+    let records = fresh.domain.records();
+    let path = records.path(&tre.id);
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    std::fs::write(&path, br#"{"format":1,"tre":"spiffe://grid.example/tre/tre-1"}"#)
+        .expect("written");
+    let refused = records.read(&tre.id);
+    assert!(matches!(refused, Err(RecordError::Format { found: 1, .. })), "{refused:?}");
+}
+
+#[test]
+fn a_storage_key_that_could_leave_its_tpm_is_refused() {
+    let scene = scene();
+    let refused = scene.refused(|keys| keys.storage_key = HexBytes(storage_key(0x0003_0470)));
+    assert!(matches!(refused, OfferError::StorageProfile(_)), "{refused:?}");
+    let refused = scene.refused(|keys| keys.storage_key = HexBytes(vec![0x00, 0x23]));
+    assert!(matches!(refused, OfferError::StoragePublic(_)), "{refused:?}");
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod owner;
 mod peer;
 mod quotes;
 mod random;
+mod record;
 mod routes;
 mod sandbox;
 mod serve;

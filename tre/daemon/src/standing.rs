@@ -44,6 +44,9 @@ pub(crate) enum LockReason {
     /// The record does not open.
     #[error(transparent)]
     Enrolled(EnrolledError),
+    /// Just enrolled, and the TPM's owner hierarchy is not closed yet.
+    #[error("enrolled; the TPM's owner hierarchy is being closed")]
+    Owning,
 }
 
 /// Everything that the start leaves behind.
@@ -95,7 +98,10 @@ pub(crate) fn start(disk: Device, tpm: &mut dyn Tpm) -> Result<Started, StartErr
     let [first, second] = disk::ENROLMENT.map(extent);
     let region = TwoSlotRegion::new(disk, first, second).map_err(StartError::Region)?;
     let (deployment, standing) = match Deployment::from_json(file) {
-        Ok(deployment) => (Some(deployment), stand(&region, tpm)),
+        Ok(deployment) => {
+            let standing = stand(&region, tpm, &deployment);
+            (Some(deployment), standing)
+        }
         Err(error) => (None, locked(None, LockReason::Deployment(error))),
     };
 
@@ -106,7 +112,7 @@ pub(crate) fn start(disk: Device, tpm: &mut dyn Tpm) -> Result<Started, StartErr
 }
 
 /// Opens what is enrolled, if anything is.
-fn stand(region: &TwoSlotRegion, tpm: &mut dyn Tpm) -> Standing {
+fn stand(region: &TwoSlotRegion, tpm: &mut dyn Tpm, deployment: &Deployment) -> Standing {
     let bytes = match region.read() {
         Ok(None) => return Standing::New,
         Ok(Some(record)) => record.bytes,
@@ -116,7 +122,7 @@ fn stand(region: &TwoSlotRegion, tpm: &mut dyn Tpm) -> Standing {
         Ok(enrolled) => Box::new(enrolled),
         Err(error) => return locked(None, LockReason::Enrolled(error)),
     };
-    match enrolled.unseal(tpm) {
+    match enrolled.open(tpm, deployment) {
         Ok(keys) => Standing::Serving(enrolled, keys),
         Err(error) => locked(Some(enrolled), LockReason::Enrolled(error)),
     }
@@ -170,3 +176,6 @@ impl Standing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

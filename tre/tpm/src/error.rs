@@ -2,11 +2,11 @@
 
 use core::fmt;
 
-use measured_boot::tpm::PublicError;
+use measured_boot::tpm::{Name, PublicError};
 use thiserror::Error;
 use tss_esapi::ReturnCode;
 use tss_esapi::constants::return_code::{
-    TpmFormatOneError, TpmFormatZeroError, TpmFormatZeroWarning,
+    BaseError, TpmFormatOneError, TpmFormatZeroError, TpmFormatZeroWarning,
 };
 use tss_esapi::error::{
     ArgumentNumber, TpmFormatOneResponseCode, TpmFormatZeroResponseCode, TpmResponseCode,
@@ -34,6 +34,90 @@ pub enum TpmError {
     Lockout {
         /// What was being done.
         step: Step,
+        /// What the TPM software stack says.
+        #[source]
+        source: tss_esapi::Error,
+    },
+    /// The TPM did not take the command as ours: it was altered, repeated or made up on its way,
+    /// or the TPM holds another key of the session.
+    #[error(
+        "{step}: the TPM refused the command's authorization; somebody between processor and TPM \
+         alters or repeats commands"
+    )]
+    CommandRefused {
+        /// What was being done.
+        step: Step,
+        /// What the TPM software stack says.
+        #[source]
+        source: tss_esapi::Error,
+    },
+    /// The answer is not the TPM's answer to this command.
+    #[error(
+        "{step}: expected an answer authorized by the TPM, found another; somebody between \
+         processor and TPM alters or repeats answers"
+    )]
+    AnswerForged {
+        /// What was being done.
+        step: Step,
+        /// What the TPM software stack says.
+        #[source]
+        source: tss_esapi::Error,
+    },
+    /// The answer has not the form of one.
+    #[error("{step}: expected an answer in the form of a TPM's, found something else")]
+    AnswerMalformed {
+        /// What was being done.
+        step: Step,
+        /// What the TPM software stack says.
+        #[source]
+        source: tss_esapi::Error,
+    },
+    /// No answer came: the command or the answer was withheld, or the TPM has gone.
+    #[error("{step}: no answer from the TPM")]
+    NoAnswer {
+        /// What was being done.
+        step: Step,
+        /// What the TPM software stack says.
+        #[source]
+        source: tss_esapi::Error,
+    },
+    /// The TPM does not know the session or an object in it: it was reset under a running box.
+    #[error("{step}: the TPM does not know what was loaded into it; it was reset meanwhile")]
+    Forgotten {
+        /// What was being done.
+        step: Step,
+        /// What the TPM software stack says.
+        #[source]
+        source: tss_esapi::Error,
+    },
+    /// The storage key is not the one that was enrolled.
+    #[error(
+        "expected the storage key {expected} of the enrolment record, found {found}; this is \
+         another TPM, or one that was cleared, or somebody stands before it"
+    )]
+    OtherStorageKey {
+        /// Name of the enrolled key.
+        expected: Name,
+        /// Name of the key in use.
+        found: Name,
+    },
+    /// Another key stands where the storage key belongs.
+    #[error(
+        "expected nothing or this TPM's P-256 storage key at handle {handle:#x}, found {found}; \
+         clear the TPM in the firmware's setup before this box is enrolled"
+    )]
+    ForeignStorageKey {
+        /// The persistent handle.
+        handle: u32,
+        /// Name of the key found.
+        found: Name,
+    },
+    /// The owner hierarchy does not open: it has another authorization than ours.
+    #[error(
+        "expected a TPM without an owner, or owned by this box; clear the TPM in the firmware's \
+         setup, then enrol the box anew"
+    )]
+    OwnerTaken {
         /// What the TPM software stack says.
         #[source]
         source: tss_esapi::Error,
@@ -90,6 +174,10 @@ pub enum Step {
     StorageKey,
     /// Making the endorsement key.
     EndorsementKey,
+    /// Making the storage key persistent.
+    PersistStorageKey,
+    /// Owning the storage hierarchy.
+    Own,
     /// Quoting the PCRs.
     Quote,
     /// Starting an encrypted session.
@@ -123,6 +211,8 @@ impl fmt::Display for Step {
             Self::AttestationKey => "making the attestation key",
             Self::StorageKey => "making the storage key",
             Self::EndorsementKey => "making the endorsement key",
+            Self::PersistStorageKey => "making the storage key persistent",
+            Self::Own => "proving or setting the owner's authorization",
             Self::Quote => "quoting the PCRs",
             Self::Session => "starting a session",
             Self::Seal => "sealing a secret",
@@ -140,11 +230,49 @@ impl fmt::Display for Step {
 
 /// Turns the software stack's error into ours, for `map_err`.
 pub(crate) fn at(step: Step) -> impl Fn(tss_esapi::Error) -> TpmError {
-    move |source| {
-        if is_lockout(source) {
-            TpmError::Lockout { step, source }
-        } else {
-            TpmError::Failed { step, source }
+    move |source| match Kind::of(source) {
+        Kind::Lockout => TpmError::Lockout { step, source },
+        Kind::CommandRefused => TpmError::CommandRefused { step, source },
+        Kind::Forgotten => TpmError::Forgotten { step, source },
+        Kind::AnswerForged => TpmError::AnswerForged { step, source },
+        Kind::AnswerMalformed => TpmError::AnswerMalformed { step, source },
+        Kind::NoAnswer => TpmError::NoAnswer { step, source },
+        Kind::Failed => TpmError::Failed { step, source },
+    }
+}
+
+/// What an error means, whoever of TPM, stack and transport found it.
+enum Kind {
+    Lockout,
+    CommandRefused,
+    Forgotten,
+    AnswerForged,
+    AnswerMalformed,
+    NoAnswer,
+    Failed,
+}
+
+impl Kind {
+    fn of(error: tss_esapi::Error) -> Self {
+        match error {
+            _ if is_lockout(error) => Self::Lockout,
+            _ if blames_authorization(error) => Self::CommandRefused,
+            _ if forgot(error) => Self::Forgotten,
+            tss_esapi::Error::TssError(ReturnCode::Esapi(code)) => {
+                Self::of_stack(code.base_error())
+            }
+            tss_esapi::Error::TssError(ReturnCode::Sapi(code)) => Self::of_stack(code.base_error()),
+            tss_esapi::Error::TssError(ReturnCode::Tcti(_)) => Self::NoAnswer,
+            tss_esapi::Error::TssError(_) | tss_esapi::Error::WrapperError(_) => Self::Failed,
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the stack has sixty of them")]
+    fn of_stack(error: BaseError) -> Self {
+        match error {
+            BaseError::RspAuthFailed => Self::AnswerForged,
+            BaseError::MalformedResponse | BaseError::InsufficientResponse => Self::AnswerMalformed,
+            _ => Self::Failed,
         }
     }
 }
@@ -161,10 +289,14 @@ pub(crate) fn blames_a_parameter(error: tss_esapi::Error) -> bool {
     matches!(blamed, Some(ArgumentNumber::Parameter(_)))
 }
 
-/// Whether the TPM blames a session: how a command was authorized or encrypted.
-pub(crate) fn blames_a_session(error: tss_esapi::Error) -> bool {
+/// Whether the TPM refuses an authorization: a password, or a command's HMAC.
+pub(crate) fn blames_authorization(error: tss_esapi::Error) -> bool {
     let blamed = format_one(error).map(|code| code.argument_number());
     matches!(blamed, Some(ArgumentNumber::Session(_)))
+        && matches!(
+            complaint(error),
+            Some(TpmFormatOneError::BadAuth | TpmFormatOneError::AuthFail)
+        )
 }
 
 /// Whether the TPM says that it failed altogether.
@@ -192,6 +324,24 @@ fn is_lockout(error: tss_esapi::Error) -> bool {
     code.error_number() == TpmFormatZeroWarning::Lockout
 }
 
+/// Whether a handle, of an object or of a session, means nothing to the TPM.
+fn forgot(error: tss_esapi::Error) -> bool {
+    let Some(TpmResponseCode::FormatZero(TpmFormatZeroResponseCode::Warning(code))) =
+        response(error)
+    else {
+        return false;
+    };
+    matches!(
+        code.error_number(),
+        TpmFormatZeroWarning::ReferenceH0
+            | TpmFormatZeroWarning::ReferenceH1
+            | TpmFormatZeroWarning::ReferenceH2
+            | TpmFormatZeroWarning::ReferenceS0
+            | TpmFormatZeroWarning::ReferenceS1
+            | TpmFormatZeroWarning::ReferenceS2
+    )
+}
+
 /// What the TPM itself answered, if it was the TPM.
 fn response(error: tss_esapi::Error) -> Option<TpmResponseCode> {
     match error {
@@ -216,9 +366,11 @@ mod tests {
         let (lockout, failure) = (answered(0x921), answered(0x101));
         let (altered, refused, bad_session) = (answered(0x1df), answered(0x99d), answered(0x9a2));
 
-        assert!(blames_a_parameter(altered) && !blames_a_session(altered));
+        assert!(blames_a_parameter(altered) && !blames_authorization(altered));
         assert_eq!(complaint(refused), Some(TpmFormatOneError::PolicyFail));
-        assert!(blames_a_session(bad_session) && !blames_a_parameter(bad_session));
+        assert!(blames_authorization(bad_session) && !blames_a_parameter(bad_session));
+        assert!(!blames_authorization(refused), "a policy that fails is no bad authorization");
+        assert!(forgot(answered(0x910)) && forgot(answered(0x918)) && !forgot(lockout));
         assert!(is_failure(failure) && !is_failure(lockout));
         for warning_or_failure in [lockout, failure] {
             assert_eq!(complaint(warning_or_failure), None);

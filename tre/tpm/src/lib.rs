@@ -29,7 +29,7 @@ pub mod swtpm;
 
 use measured_boot::digest::Sha256Digest;
 use measured_boot::pcr::{PcrIndex, PcrValues};
-use measured_boot::tpm::{ClockInfo, EncryptedSecret, IdObject, Public};
+use measured_boot::tpm::{ClockInfo, EncryptedSecret, IdObject, Name, Public};
 use zeroize::Zeroizing;
 
 pub use endorsement::{ActivateError, EkCertificate, Endorsement};
@@ -104,6 +104,44 @@ pub trait Tpm: Send {
     /// [`UnsealError::NotOfThisTpm`] for an object of another TPM, or an altered one;
     /// [`UnsealError::Tpm`] if the TPM failed, which says nothing about the object.
     fn unseal(&mut self, object: &SealedObject) -> Result<Secret32, UnsealError>;
+
+    /// The storage key of a TPM without an owner: parent of what is sealed, and what the session is
+    /// salted to in which all else travels.
+    ///
+    /// A primary key of the owner hierarchy from the standard P-256 template, made on the spot and
+    /// compared with the one in use. Nothing is left behind.
+    ///
+    /// # Errors
+    ///
+    /// [`TpmError::OwnerTaken`] if the TPM has an owner already; [`TpmError::ForeignStorageKey`] if
+    /// another key stands in its place; else any [`TpmError`].
+    fn storage_key(&mut self) -> Result<Public, TpmError>;
+
+    /// Refuses to go on unless the storage key in use is the one with this Name.
+    ///
+    /// The key is chosen once in the life of a connection, so that what was said before the
+    /// comparison was said to the same key. To be called before anything secret is unsealed.
+    ///
+    /// # Errors
+    ///
+    /// [`TpmError::OtherStorageKey`]; else any [`TpmError`].
+    fn expect_storage_key(&mut self, name: Name) -> Result<(), TpmError>;
+
+    /// Makes the storage key persistent at handle 0x81000001, unless it is; returns it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::storage_key`]: another key at the handle is never removed.
+    fn persist_storage_key(&mut self) -> Result<Public, TpmError>;
+
+    /// Makes `authorization` the owner's, or proves that it is.
+    ///
+    /// Does the same however often it is called, so that it ends what a power cut has interrupted.
+    ///
+    /// # Errors
+    ///
+    /// [`TpmError::OwnerTaken`] if the owner has another authorization; else any [`TpmError`].
+    fn take_ownership(&mut self, authorization: &Secret32) -> Result<(), TpmError>;
 
     /// The endorsement key and its certificates, RSA-2048 first.
     ///

@@ -1,11 +1,13 @@
 //! What the document key signs: a label first, then fixed fields in fixed order.
 
+use alloc::string::ToString as _;
 use alloc::vec::Vec;
 
 use sha2::{Digest as _, Sha256};
 
 use crate::hex::HexBytes;
 use crate::message::meter::{Receipt, ReceiptStatus};
+use crate::role::Identity;
 
 /// First bytes of a signed batch of reading receipts.
 const RECEIPTS: &[u8] = b"tre-receipts-v1";
@@ -14,13 +16,17 @@ const RECEIPTS: &[u8] = b"tre-receipts-v1";
 const KEY_PROOF: &[u8] = b"tre-key-proof-v1";
 
 /// First bytes of what the sealed keys of a TRE are bound to.
-const SEALED_KEYS: &[u8] = b"tre-sealed-keys-v1";
+const SEALED_KEYS: &[u8] = b"tre-sealed-keys-v2";
+
+/// First bytes of a signed enrolment record.
+const ENROLMENT: &[u8] = b"tre-enrolment-v1";
 
 /// Every label that this crate puts before signed or hashed bytes.
-pub const LABELS: [&[u8]; 6] = [
+pub const LABELS: [&[u8]; 7] = [
     RECEIPTS,
     KEY_PROOF,
     SEALED_KEYS,
+    ENROLMENT,
     crate::attestation::LEAF_LABEL,
     crate::deployment::DEPLOYMENT_LABEL,
     crate::deployment::STARTED_LABEL,
@@ -73,13 +79,39 @@ pub fn key_proof(exporter: &[u8; 32], tre_id: &str, spki: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// Length of the Name of a TPM's key under SHA-256. Unit: bytes. `[TPM2-P1]`
+pub const NAME_LEN: usize = 34;
+
+/// The bytes of an enrolment record, which a TRE authority signs: what is in the TPM of whom.
+///
+/// Label, H(identity), Name of the attestation key, Name of the storage key. The box compares the
+/// second with the key that its TPM has before it lets it have a secret.
+#[must_use]
+pub fn enrolment(
+    tre: &Identity,
+    attestation_key: &[u8; NAME_LEN],
+    storage_key: &[u8; NAME_LEN],
+) -> Vec<u8> {
+    let mut bytes = ENROLMENT.to_vec();
+    bytes.extend_from_slice(&Sha256::digest(tre.to_string().as_bytes()));
+    bytes.extend_from_slice(attestation_key);
+    bytes.extend_from_slice(storage_key);
+    bytes
+}
+
 /// What the encrypted keys on the data disk are bound to: the public part of their record.
 ///
-/// Label, H(TRE id), then for each chain: count u32, and H(certificate) of each.
+/// Label, H(TRE id), Name of the storage key, then for each chain: count u32, and H(certificate)
+/// of each. (The first version had no Name.)
 #[must_use]
-pub fn sealed_keys_context(tre_id: &str, chains: [&[HexBytes]; 3]) -> Vec<u8> {
+pub fn sealed_keys_context(
+    tre_id: &str,
+    storage_key: &[u8; NAME_LEN],
+    chains: [&[HexBytes]; 3],
+) -> Vec<u8> {
     let mut bytes = SEALED_KEYS.to_vec();
     bytes.extend_from_slice(&Sha256::digest(tre_id.as_bytes()));
+    bytes.extend_from_slice(storage_key);
     for chain in chains {
         bytes.extend_from_slice(&u32::try_from(chain.len()).unwrap_or(u32::MAX).to_be_bytes());
         for certificate in chain {
@@ -131,15 +163,30 @@ mod tests {
     fn the_context_of_sealed_keys_is_these_bytes() {
         let chain = [HexBytes(alloc::vec![1])];
         let expected = [
-            b"tre-sealed-keys-v1".as_slice(),
+            b"tre-sealed-keys-v2".as_slice(),
             &Sha256::digest("tre-1"),
+            &[9; 34],      // Name of the storage key
             &[0, 0, 0, 1], // attestation key chain: one certificate
             &Sha256::digest([1]),
             &[0, 0, 0, 0], // TLS chain: none
             &[0, 0, 0, 0], // document chain: none
         ]
         .concat();
-        assert_eq!(sealed_keys_context("tre-1", [&chain, &[], &[]]), expected);
+        assert_eq!(sealed_keys_context("tre-1", &[9; 34], [&chain, &[], &[]]), expected);
+    }
+
+    #[test]
+    fn an_enrolment_record_is_these_bytes() {
+        let identity = "spiffe://grid.example/tre/tre-1";
+        let expected = [
+            b"tre-enrolment-v1".as_slice(),
+            &Sha256::digest(identity),
+            &[8; 34], // Name of the attestation key
+            &[9; 34], // Name of the storage key
+        ]
+        .concat();
+        let identity = identity.parse().expect("an identity");
+        assert_eq!(enrolment(&identity, &[8; 34], &[9; 34]), expected);
     }
 
     #[test]

@@ -1,7 +1,12 @@
 //! Enrolment of a new box, by an operator, in one connection: begin, activate, complete.
 //!
-//! Nothing is written before `complete` has checked every certificate against the deployment's
-//! own authorities: a stranger cannot enrol the box into another domain.
+//! Nothing is written before `complete` has checked every certificate and the signed record
+//! against the deployment's own authorities: a stranger cannot enrol the box into another domain.
+//!
+//! Then, in this order: the storage key becomes persistent, the secrets are sealed, the record goes
+//! to the disk, the owner hierarchy is closed. A power cut before the record leaves a new box and
+//! at most a persistent key, which the next enrolment finds; after it, an enrolled one, which
+//! closes the hierarchy at its next start. The other way round the authorization could be lost.
 
 use measured_boot::tpm::{AikPublic, CredentialError, EncryptedSecret, IdObject};
 use rustls::pki_types::{CertificateDer, UnixTime};
@@ -21,13 +26,14 @@ use tre_wire::{bounds, hex};
 use webpki::{EndEntityCert, KeyUsage};
 
 use super::attestation::unavailable;
-use crate::enrolled::Enrolled;
+use crate::enrolled::{Enrolled, Enrolling, Secrets};
 use crate::front;
 use crate::http::{Answer, Call, answer, problem};
 use crate::keys::{Keys, PrivateKey};
 use crate::peer::{Peer, sha256};
+use crate::record::KeyNames;
 use crate::shared::Shared;
-use crate::standing::Standing;
+use crate::standing::{LockReason, Standing};
 use crate::tls;
 
 /// An enrolment between `begin` and `complete`.
@@ -35,6 +41,7 @@ use crate::tls;
 pub(crate) struct Pending {
     tre_id: PeerId,
     keys: Keys,
+    names: KeyNames,
     /// The connection in which it began; the other calls must come in the same.
     exporter: [u8; 32],
     /// Whether this TPM has recovered a credential's secret.
@@ -65,6 +72,10 @@ pub(crate) async fn begin(shared: &Shared, peer: &Peer, call: &Call) -> Result<A
     let keys = Keys::generate().map_err(internal)?;
     let endorsement = shared.tpm.run(|tpm| tpm.endorsement()).await.map_err(unavailable)?;
     let endorsement = endorsement.map_err(internal)?;
+    let storage_key = shared.tpm.run(|tpm| tpm.storage_key()).await.map_err(unavailable)?;
+    let storage_key = storage_key.map_err(internal)?;
+    let attestation_key = &shared.measured.attestation_key;
+    let names = KeyNames { attestation: attestation_key.name(), storage: storage_key.name() };
     let proven = |key: &PrivateKey| -> Result<ProvenKey, Problem> {
         let spki = key.spki().map_err(internal)?;
         let proof = key.sign(&document::key_proof(&peer.exporter, tre_id.as_str(), &spki));
@@ -76,7 +87,8 @@ pub(crate) async fn begin(shared: &Shared, peer: &Peer, call: &Call) -> Result<A
             .map(|certificate| HexBytes(certificate.der))
             .collect(),
         endorsement_key: HexBytes(endorsement.key.area().to_vec()),
-        attestation_key: HexBytes(shared.measured.attestation_key.area().to_vec()),
+        attestation_key: HexBytes(attestation_key.area().to_vec()),
+        storage_key: HexBytes(storage_key.area().to_vec()),
         tls: proven(&keys.tls)?,
         document: proven(&keys.document)?,
     };
@@ -84,7 +96,8 @@ pub(crate) async fn begin(shared: &Shared, peer: &Peer, call: &Call) -> Result<A
         return Err(enrolled_meanwhile());
     }
     let exporter = peer.exporter;
-    *shared.pending.borrow_mut() = Some(Pending { tre_id, keys, exporter, activated: false });
+    *shared.pending.borrow_mut() =
+        Some(Pending { tre_id, keys, names, exporter, activated: false });
     answer(&offered)
 }
 
@@ -127,20 +140,34 @@ pub(crate) async fn complete(shared: &Shared, peer: &Peer, call: &Call) -> Resul
         check(shared, deployment, pending, &chains)
     })?;
     // Everything is checked, and nothing else ran since: the enrolment is this connection's.
-    let Some(Pending { tre_id, keys, .. }) = shared.pending.borrow_mut().take() else {
+    let Some(Pending { tre_id, keys, names, .. }) = shared.pending.borrow_mut().take() else {
         return Err(out_of_order());
     };
     let policy = shared.seal_policy;
-    let sealed = shared.tpm.run(move |tpm| {
-        Enrolled::seal(tpm, &policy, tre_id, chains, &keys).map(|enrolled| (enrolled, keys))
-    });
-    let (enrolled, keys) = sealed.await.map_err(unavailable)?.map_err(internal)?;
+    let enrolling = Enrolling { tre_id, names, chains, keys };
+    let sealed = shared.tpm.run(move |tpm| Enrolled::seal(tpm, &policy, enrolling));
+    let (enrolled, secrets) = sealed.await.map_err(unavailable)?.map_err(internal)?;
     let bytes = enrolled.to_bytes().map_err(internal)?;
-    let front = front::enrolled(shared, &enrolled, &keys).map_err(internal)?;
+    let front = front::enrolled(shared, &enrolled, &secrets.keys).map_err(internal)?;
     if shared.standing.borrow().state() != StartState::New {
         return Err(enrolled_meanwhile());
     }
     shared.region.borrow_mut().write(&bytes).map_err(internal)?;
+    // From here on the box is enrolled, and no answer may say otherwise.
+    let reason = LockReason::Owning;
+    *shared.standing.borrow_mut() =
+        Standing::Locked { enrolled: Some(Box::new(enrolled.clone())), reason };
+    let Secrets { owner, keys } = secrets;
+    let owned = shared.tpm.run(move |tpm| tpm.take_ownership(&owner)).await;
+    let unowned = match owned {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(error) => Some(error.to_string()),
+    };
+    if let Some(reason) = unowned {
+        crate::log::line(&format!("enrolled; locked until the next start: {reason}"));
+        return answer(&EnrolmentDone { state: StartState::Locked });
+    }
     *shared.standing.borrow_mut() = Standing::Serving(Box::new(enrolled), keys);
     // New connections show the certified key; this one ends after its answer.
     shared.front.send_replace(front);
@@ -169,7 +196,7 @@ fn enrolled_meanwhile() -> Problem {
     problem(ProblemType::Conflict, "this box has been enrolled meanwhile")
 }
 
-/// Checks all three chains.
+/// Checks all three chains, and the signature over the record.
 fn check(
     shared: &Shared,
     deployment: &Deployment,
@@ -197,6 +224,9 @@ fn check(
         let now = UnixTime::since_unix_epoch(now);
         check_chain(key, chain, &spki, usage, deployment, &own, now).map_err(refused)?;
     }
+    let signature = chains.record_signature.as_slice();
+    let record = pending.names.check(&pending.tre_id, deployment, signature);
+    record.map_err(|refusal| Problem::new(ProblemType::OutOfBounds, refusal.to_string()))?;
     Ok(())
 }
 

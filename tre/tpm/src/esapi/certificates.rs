@@ -11,11 +11,14 @@ use crate::error::at;
 use crate::{EkCertificate, Step, TpmError};
 
 /// The certificates that the TPM holds, in the order of [`CERTIFICATE_INDICES`].
-pub(super) fn read_all(context: &mut Context) -> Result<Vec<EkCertificate>, TpmError> {
+pub(super) fn read_all(
+    context: &mut Context,
+    session: AuthSession,
+) -> Result<Vec<EkCertificate>, TpmError> {
     let defined = defined_indices(context)?;
     let mut certificates = Vec::new();
     for nv_index in CERTIFICATE_INDICES.into_iter().filter(|index| defined.contains(index)) {
-        let mut der = read(context, nv_index)?;
+        let mut der = read(context, session, nv_index)?;
         der.truncate(der_len(&der).unwrap_or(der.len()));
         certificates.push(EkCertificate { nv_index, der });
     }
@@ -36,18 +39,22 @@ fn defined_indices(context: &mut Context) -> Result<Vec<u32>, TpmError> {
     Ok(handles.into_inner().into_iter().map(u32::from).collect())
 }
 
-fn read(context: &mut Context, nv_index: u32) -> Result<Vec<u8>, TpmError> {
+fn read(context: &mut Context, session: AuthSession, nv_index: u32) -> Result<Vec<u8>, TpmError> {
     let step = at(Step::Certificate);
     let handle = NvIndexTpmHandle::new(nv_index).map_err(&step)?;
     let mut object = context
         .execute_without_session(|context| context.tr_from_tpm_public(TpmHandle::NvIndex(handle)))
         .map_err(&step)?;
-    let content = read_open(context, object);
+    let content = read_open(context, session, object);
     context.tr_close(&mut object).map_err(step)?;
     content
 }
 
-fn read_open(context: &mut Context, object: ObjectHandle) -> Result<Vec<u8>, TpmError> {
+fn read_open(
+    context: &mut Context,
+    session: AuthSession,
+    object: ObjectHandle,
+) -> Result<Vec<u8>, TpmError> {
     let step = at(Step::Certificate);
     let index = NvIndexHandle::from(object);
     let (public, _name) =
@@ -63,7 +70,7 @@ fn read_open(context: &mut Context, object: ObjectHandle) -> Result<Vec<u8>, Tpm
     let mut content = Vec::with_capacity(size);
     while content.len() < size {
         let wanted = size.saturating_sub(content.len()).min(PIECE_LEN);
-        let piece = read_piece(context, index, wanted, content.len())?;
+        let piece = read_piece(context, session, index, wanted, content.len())?;
         content.extend_from_slice(&piece);
     }
     Ok(content)
@@ -71,6 +78,7 @@ fn read_open(context: &mut Context, object: ObjectHandle) -> Result<Vec<u8>, Tpm
 
 fn read_piece(
     context: &mut Context,
+    session: AuthSession,
     index: NvIndexHandle,
     wanted: usize,
     offset: usize,
@@ -79,7 +87,7 @@ fn read_piece(
     let size = u16::try_from(wanted).map_err(|_| unfit(wanted))?;
     let offset = u16::try_from(offset).map_err(|_| unfit(offset))?;
     let piece = context
-        .execute_with_session(Some(AuthSession::Password), |context| {
+        .execute_with_session(Some(session), |context| {
             context.nv_read(NvAuth::NvIndex(index), index, size, offset)
         })
         .map_err(at(Step::Certificate))?;

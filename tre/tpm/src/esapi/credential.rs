@@ -1,16 +1,15 @@
 //! The endorsement key at work: reading it, and activating credentials encrypted to it.
 
-use core::time::Duration;
-
 use measured_boot::tpm;
-use tss_esapi::constants::SessionType;
 use tss_esapi::handles::{AuthHandle, KeyHandle};
 use tss_esapi::interface_types::reserved_handles::Hierarchy;
-use tss_esapi::interface_types::session_handles::{AuthSession, PolicySession};
-use tss_esapi::structures::{Digest, EncryptedSecret, IdObject, Nonce};
+use tss_esapi::interface_types::session_handles::AuthSession;
+use tss_esapi::structures::{EncryptedSecret, IdObject};
 use tss_esapi::{Context, Error};
 use zeroize::Zeroizing;
 
+use super::owner::policy_secret;
+use super::session::Cover;
 use super::{EsapiTpm, certificates, public_area, templates};
 use crate::error::{at, blames_a_parameter, is_failure};
 use crate::{ActivateError, Endorsement, Step, TpmError};
@@ -20,7 +19,7 @@ pub(super) fn endorsement(esapi: &mut EsapiTpm) -> Result<Endorsement, TpmError>
     let created = esapi.create_primary(step, Hierarchy::Endorsement, templates::endorsement())?;
     esapi.flush(created.key_handle.into())?;
     let key = public_area(step, &created.out_public)?;
-    let certificates = certificates::read_all(&mut esapi.context)?;
+    let certificates = esapi.covered(Cover::Encrypted, certificates::read_all)?;
     Ok(Endorsement { key, certificates })
 }
 
@@ -44,9 +43,14 @@ pub(super) fn activate(
         templates::endorsement(),
     )?;
     let endorsement_key = created.key_handle;
-    let activated = esapi.in_salted_session(SessionType::Policy, |context, session| {
-        authorize_endorsement_key(context, session)?;
-        decrypt(context, session, attestation_key, endorsement_key, id_object, encrypted_secret)
+    let activated = esapi.covered_policy(|context, session, policy| {
+        // Fulfils the policy of the default template: who may use the endorsement hierarchy may
+        // use its key. [EKP]
+        policy_secret(context, session, policy, AuthHandle::Endorsement)
+            .map_err(at(Step::PolicySecret))?;
+        let sessions = (Some(session), Some(policy), None);
+        let keys = (attestation_key, endorsement_key);
+        decrypt(context, sessions, keys, id_object, encrypted_secret)
     });
     let flushed = esapi.flush(endorsement_key.into());
     let credential = activated?;
@@ -54,35 +58,13 @@ pub(super) fn activate(
     Ok(credential)
 }
 
-/// Fulfils the policy of the default template: who may use the endorsement hierarchy may use its
-/// key. `[EKP]`
-fn authorize_endorsement_key(context: &mut Context, session: AuthSession) -> Result<(), TpmError> {
-    let step = at(Step::PolicySecret);
-    let policy = PolicySession::try_from(session).map_err(&step)?;
-    context
-        .execute_with_session(Some(AuthSession::Password), |context| {
-            context.policy_secret(
-                policy,
-                AuthHandle::Endorsement,
-                Nonce::default(),
-                Digest::default(),
-                Nonce::default(),
-                None::<Duration>,
-            )
-        })
-        .map(|_| ())
-        .map_err(step)
-}
-
 fn decrypt(
     context: &mut Context,
-    session: AuthSession,
-    attestation_key: KeyHandle,
-    endorsement_key: KeyHandle,
+    sessions: (Option<AuthSession>, Option<AuthSession>, Option<AuthSession>),
+    (attestation_key, endorsement_key): (KeyHandle, KeyHandle),
     id_object: IdObject,
     encrypted_secret: EncryptedSecret,
 ) -> Result<Zeroizing<Vec<u8>>, ActivateError> {
-    let sessions = (Some(AuthSession::Password), Some(session), None);
     let answer = context.execute_with_sessions(sessions, |context| {
         context.activate_credential(attestation_key, endorsement_key, id_object, encrypted_secret)
     });

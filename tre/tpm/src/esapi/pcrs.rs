@@ -10,11 +10,13 @@ use tss_esapi::structures::{
 };
 use tss_esapi::{Context, Error};
 
+use super::EsapiTpm;
+use super::session::Cover;
 use crate::error::at;
 use crate::{Step, TpmError};
 
 pub(super) fn extend(
-    context: &mut Context,
+    tpm: &mut EsapiTpm,
     pcr: PcrIndex,
     digest: &Sha256Digest,
 ) -> Result<(), TpmError> {
@@ -22,17 +24,17 @@ pub(super) fn extend(
     let handle = PcrHandle::try_from(u32::from(pcr.number())).map_err(&step)?;
     let mut digests = DigestValues::new();
     digests.set(HashingAlgorithm::Sha256, Digest::from(digest.0));
-    context
-        .execute_with_session(Some(AuthSession::Password), |context| {
-            context.pcr_extend(handle, digests)
-        })
-        .map_err(step)
+    tpm.covered(Cover::Encrypted, |context, session| {
+        context
+            .execute_with_session(Some(session), |context| context.pcr_extend(handle, digests))
+            .map_err(step)
+    })
 }
 
 /// Reads until no PCR changed between the first command and the last.
-pub(super) fn read_all(context: &mut Context) -> Result<PcrValues, TpmError> {
+pub(super) fn read_all(tpm: &mut EsapiTpm) -> Result<PcrValues, TpmError> {
     for _ in 0..MAX_ATTEMPTS {
-        if let Some(values) = read_once(context)? {
+        if let Some(values) = tpm.covered(Cover::Audited, read_once)? {
             return Ok(values);
         }
     }
@@ -53,7 +55,7 @@ pub(super) fn selected(pcrs: impl Iterator<Item = PcrIndex>) -> Result<PcrSelect
 }
 
 /// All values; none if a PCR changed meanwhile.
-fn read_once(context: &mut Context) -> Result<Option<PcrValues>, TpmError> {
+fn read_once(context: &mut Context, session: AuthSession) -> Result<Option<PcrValues>, TpmError> {
     let step = at(Step::ReadPcrs);
     let all: Vec<PcrIndex> = PcrIndex::all().collect();
     let mut values = Vec::with_capacity(PCR_COUNT);
@@ -61,7 +63,7 @@ fn read_once(context: &mut Context) -> Result<Option<PcrValues>, TpmError> {
     for pcrs in all.chunks(PCRS_PER_READ) {
         let selection = selected(pcrs.iter().copied()).map_err(&step)?;
         let (counter, _, digests) = context
-            .execute_without_session(|context| context.pcr_read(selection))
+            .execute_with_session(Some(session), |context| context.pcr_read(selection))
             .map_err(&step)?;
         counters.push(counter);
         for digest in digests.value() {

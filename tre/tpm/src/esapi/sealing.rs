@@ -1,7 +1,6 @@
 //! Sealing and unsealing under the storage key.
 
 use measured_boot::digest::Sha256Digest;
-use tss_esapi::constants::SessionType;
 use tss_esapi::constants::return_code::TpmFormatOneError;
 use tss_esapi::handles::{KeyHandle, ObjectHandle};
 use tss_esapi::interface_types::session_handles::PolicySession;
@@ -9,6 +8,7 @@ use tss_esapi::structures::{Digest, Private, Public, SensitiveData};
 use tss_esapi::traits::{Marshall as _, UnMarshall as _};
 use tss_esapi::{Context, Error};
 
+use super::session::{Cover, as_policy};
 use super::{EsapiTpm, pcrs, templates};
 use crate::error::{at, blames_a_parameter, complaint};
 use crate::{SealPolicy, SealedObject, Secret32, Step, TpmError, UnsealError};
@@ -19,10 +19,10 @@ pub(super) fn seal(
     policy: &SealPolicy,
 ) -> Result<SealedObject, TpmError> {
     let step = at(Step::Seal);
-    let parent = tpm.loaded_storage_key()?;
+    let parent = tpm.loaded_storage_key()?.handle;
     let template = templates::sealed(Digest::from(policy.digest().0)).map_err(&step)?;
     let content = SensitiveData::from_bytes(secret.expose()).map_err(&step)?;
-    let created = tpm.in_salted_session(SessionType::Hmac, |context, session| {
+    let created = tpm.covered(Cover::Encrypted, |context, session| {
         context
             .execute_with_session(Some(session), |context| {
                 context.create(parent, template, None, Some(content), None, None)
@@ -54,8 +54,8 @@ pub(super) fn unseal(tpm: &mut EsapiTpm, object: &SealedObject) -> Result<Secret
 }
 
 fn load(tpm: &mut EsapiTpm, private: Private, public: Public) -> Result<KeyHandle, UnsealError> {
-    let parent = tpm.loaded_storage_key()?;
-    tpm.in_salted_session(SessionType::Hmac, |context, session| {
+    let parent = tpm.loaded_storage_key()?.handle;
+    tpm.covered(Cover::Encrypted, |context, session| {
         context
             .execute_with_session(Some(session), |context| context.load(parent, private, public))
             .map_err(|source| match blames_a_parameter(source) {
@@ -71,13 +71,16 @@ fn open(
     object: ObjectHandle,
     expected: Sha256Digest,
 ) -> Result<Secret32, UnsealError> {
-    tpm.in_salted_session(SessionType::Policy, |context, session| {
-        let policy = PolicySession::try_from(session).map_err(at(Step::PolicyPcr))?;
+    tpm.covered_policy(|context, session, authorized| {
+        let policy = as_policy(authorized)?;
         let bound = pcrs::selected(SealPolicy::selection().iter()).map_err(at(Step::PolicyPcr))?;
         context
-            .execute_without_session(|context| context.policy_pcr(policy, Digest::default(), bound))
+            .execute_with_session(Some(session), |context| {
+                context.policy_pcr(policy, Digest::default(), bound)
+            })
             .map_err(at(Step::PolicyPcr))?;
-        match context.execute_with_session(Some(session), |context| context.unseal(object)) {
+        let sessions = (Some(authorized), Some(session), None);
+        match context.execute_with_sessions(sessions, |context| context.unseal(object)) {
             Ok(content) => secret_in(&content).map_err(UnsealError::Tpm),
             Err(source) if complaint(source) == Some(TpmFormatOneError::PolicyFail) => {
                 let found = present_policy(context, policy)?;
@@ -88,6 +91,7 @@ fn open(
     })
 }
 
+/// For the explanation alone: what failed has left the session unfit to ask in.
 fn present_policy(context: &mut Context, policy: PolicySession) -> Result<Sha256Digest, TpmError> {
     let step = at(Step::PolicyPcr);
     let digest = context

@@ -7,4 +7,5 @@ mod attestation;
 mod endorsement;
 mod harness;
 mod machine;
+mod ownership;
 mod sealing;

@@ -28,6 +28,8 @@ pub struct EnrolmentKeys {
     pub endorsement_key: HexBytes,
     /// TPMT_PUBLIC of the attestation key.
     pub attestation_key: HexBytes,
+    /// TPMT_PUBLIC of the storage key.
+    pub storage_key: HexBytes,
     /// Key for TLS, and the proof that the box holds it.
     pub tls: ProvenKey,
     /// Key for signed documents, and the proof that the box holds it.
@@ -60,7 +62,7 @@ pub struct ActivatedCredential {
     pub secret: HexBytes,
 }
 
-/// Body of `POST /v1/enrolment/complete`: chains (DER), leaf first.
+/// Body of `POST /v1/enrolment/complete`: the signed record, and chains (DER), leaf first.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct CompleteEnrolment {
@@ -70,11 +72,14 @@ pub struct CompleteEnrolment {
     pub tls_chain: Vec<HexBytes>,
     /// For the document key.
     pub document_chain: Vec<HexBytes>,
+    /// Signature (ASN.1) of the TRE authority over [`crate::document::enrolment`].
+    pub record_signature: HexBytes,
 }
 
 /// Answer: the state that the box is in now.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct EnrolmentDone {
-    /// [`StartState::Serving`].
+    /// [`StartState::Serving`]; [`StartState::Locked`] if the box is enrolled and could not close
+    /// its TPM's owner hierarchy, which it tries again at its next start.
     pub state: StartState,
 }

@@ -64,6 +64,7 @@ pub(crate) const ANSWERS: &[Case] = &[
             ("/endorsement_certificates/*", Hex),
             ("/endorsement_key", Hex),
             ("/attestation_key", Hex),
+            ("/storage_key", Hex),
             ("/tls/spki", Hex),
             ("/tls/proof", Hex),
             ("/document/spki", Hex),

@@ -71,7 +71,12 @@ pub(crate) const REQUESTS: &[Case] = &[
     request!(
         "complete-enrolment",
         CompleteEnrolment,
-        &[("/attestation_key_chain/*", Hex), ("/tls_chain/*", Hex), ("/document_chain/*", Hex),]
+        &[
+            ("/attestation_key_chain/*", Hex),
+            ("/tls_chain/*", Hex),
+            ("/document_chain/*", Hex),
+            ("/record_signature", Hex),
+        ]
     ),
     request!(
         "readings",

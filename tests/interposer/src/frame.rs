@@ -13,7 +13,7 @@ const MOST: usize = 64 * 1024;
 
 /// One whole command or answer.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Frame {
+pub struct Frame {
     bytes: Vec<u8>,
     code: u32,
 }
@@ -24,12 +24,13 @@ impl Frame {
     /// # Errors
     ///
     /// The stream's; `InvalidData` for a size that no frame has.
-    pub(crate) fn read(stream: &mut impl Read) -> io::Result<Option<Self>> {
+    pub fn read(stream: &mut impl Read) -> io::Result<Option<Self>> {
         let mut header = [0; HEADER];
-        if stream.read(&mut header[..1])? == 0 {
+        let (first, rest) = header.split_at_mut(1);
+        if stream.read(first)? == 0 {
             return Ok(None);
         }
-        stream.read_exact(&mut header[1..])?;
+        stream.read_exact(rest)?;
         let [_, _, s0, s1, s2, s3, c0, c1, c2, c3] = header;
         let size = usize::try_from(u32::from_be_bytes([s0, s1, s2, s3])).unwrap_or(usize::MAX);
         if !(HEADER..=MOST).contains(&size) {
@@ -42,13 +43,43 @@ impl Frame {
         Ok(Some(Self { bytes, code: u32::from_be_bytes([c0, c1, c2, c3]) }))
     }
 
+    /// The same with one bit of the byte at `position` turned, if there is such a byte.
+    #[must_use]
+    pub fn altered_at(&self, position: usize) -> Self {
+        let mut altered = self.clone();
+        if let Some(byte) = altered.bytes.get_mut(position) {
+            *byte ^= 0x01;
+        }
+        altered
+    }
+
+    /// Tag, size and code of a response of this code, without more: how a TPM says no.
+    #[must_use]
+    pub fn refusal(code: u32) -> Self {
+        let size = [0, 0, 0, 10];
+        let bytes = [[0x80, 0x01].as_slice(), &size, &code.to_be_bytes()].concat();
+        Self { bytes, code }
+    }
+
+    /// The same frame around other content behind the header.
+    #[must_use]
+    pub fn with_content(&self, content: &[u8]) -> Self {
+        let size = HEADER.saturating_add(content.len());
+        let size = u32::try_from(size).unwrap_or(u32::MAX).to_be_bytes();
+        let tag = self.bytes.get(..2).unwrap_or_default();
+        let bytes = [tag, &size, &self.code.to_be_bytes(), content].concat();
+        Self { bytes, code: self.code }
+    }
+
     /// The bytes as they came.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// The command's code, or the response's.
-    pub(crate) const fn code(&self) -> u32 {
+    #[must_use]
+    pub const fn code(&self) -> u32 {
         self.code
     }
 }
