@@ -119,6 +119,15 @@ pub enum RequestError {
         /// What the HTTP library says.
         source: hyper::Error,
     },
+    /// The TRE sent bytes behind its answer, which nobody asked for.
+    #[error("expected nothing behind the TRE's answer, found {found} bytes")]
+    Unasked {
+        /// How many there are so far.
+        found: usize,
+    },
+    /// The program is ending, and with it every connection.
+    #[error("the connection was given up: this program is ending")]
+    Abandoned,
     /// The path, or a body of ours, cannot be sent.
     #[error("cannot send a request for {path:?}")]
     Unsendable {

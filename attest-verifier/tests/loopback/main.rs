@@ -35,4 +35,6 @@ mod server;
 #[path = "../../core/src/tests/signing.rs"]
 mod signing;
 #[cfg(test)]
+mod stream;
+#[cfg(test)]
 mod trust;
