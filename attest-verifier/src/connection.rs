@@ -126,10 +126,12 @@ impl AnyKeyConnection {
         trust: &Trust,
         now: UnixMillis,
     ) -> Result<Attested, AttestError> {
+        // Known before the nonce is sent: what answers it cannot be older.
+        let past = trust.recall(tre_id).await?;
         let Answer { evidence, session } = self.challenge().await?;
         let identity = trust.reference().identity_of_tre(tre_id.clone());
         let attested = verdict::attest(&evidence, session, &identity, trust.reference(), now)?;
-        Ok(attested)
+        trust.not_before(past.as_ref(), attested).await
     }
 }
 

@@ -7,6 +7,7 @@ use attest_verifier_core::refusal::Refusal;
 use attest_verifier_core::wire::json::JsonError;
 use attest_verifier_core::wire::problem::Problem;
 
+use crate::memory::MemoryError;
 use crate::tls::ElsewhereError;
 
 /// Why there is no connection.
@@ -149,6 +150,9 @@ pub enum AttestError {
     /// The evidence is refused.
     #[error("refused: {0}")]
     Refused(#[from] Refusal),
+    /// What is remembered of TREs cannot be read or written.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
     /// This machine gave no random nonce.
     #[error("expected 32 random bytes from the operating system, found none")]
     NoRandomness,

@@ -24,6 +24,8 @@ mod identity;
 #[cfg(test)]
 mod image;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 #[expect(dead_code, reason = "the core's own tests use the rest of it")]
