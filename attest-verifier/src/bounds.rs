@@ -32,6 +32,15 @@ pub(crate) const CORIM_BYTES: usize = 1024 * 1024;
 /// Longest file with a signature or a public key. Unit: bytes. What is in it is bounded when read.
 pub(crate) const SIGNATURE_BYTES: u64 = 64 * 1024;
 
+/// Longest file of remembered state. Unit: bytes. A TRE takes under 400.
+pub(crate) const MEMORY_BYTES: u64 = 1024 * 1024;
+
+/// How often the lock of such a file is tried, and how long is waited in between.
+pub(crate) const LOCK_TRIES: u32 = 200;
+
+/// See [`LOCK_TRIES`].
+pub(crate) const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
 /// Longest deployment or manifest file. Unit: bytes. What is in them is bounded when read.
 pub(crate) const REFERENCE_BYTES: u64 = 2 * 1024 * 1024;
 

@@ -1,43 +1,34 @@
 //! Connections: to any key, to ask; to an attested TRE, to speak.
 
-use std::io;
-use std::sync::Arc;
-
 use attest_verifier_core::channel::Session;
 use attest_verifier_core::measured_boot::digest::Sha256Digest;
 use attest_verifier_core::verdict::{self, AppraisedUnenrolled, Attested};
-use attest_verifier_core::wire::attestation::{AttestationRequest, EXPORTER_LABEL, Evidence};
+use attest_verifier_core::wire::attestation::{AttestationRequest, Evidence};
 use attest_verifier_core::wire::hex::Hex32;
 use attest_verifier_core::wire::id::PeerId;
 use attest_verifier_core::wire::units::UnixMillis;
 use hyper::Method;
 use ring::rand::{SecureRandom as _, SystemRandom};
-use rustls::ClientConfig;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::CertificateDer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
-use crate::bounds;
+use crate::dial::{Ends, Wire};
 use crate::error::{AttestError, ConnectError, RequestError};
 use crate::http::{HttpConnection, Response};
 use crate::identity::ClientIdentity;
-use crate::tls::{self, ProvenServer};
+use crate::stream::AttestedStream;
+use crate::tls;
 use crate::trust::Trust;
 
 /// A TLS 1.3 connection to whoever answers, with any key.
 ///
 /// It proves nothing. It serves to ask for evidence, and to enrol a box that nobody has certified
-/// yet; whoever has something to say to a TRE uses [`AttestedConnection`].
+/// yet; whoever has something to say to a TRE uses [`AttestedStream`].
 #[derive(Debug)]
 pub struct AnyKeyConnection {
     http: HttpConnection,
-    exporter: [u8; 32],
-    server_chain: Vec<CertificateDer<'static>>,
-    client_key: Option<Sha256Digest>,
+    ends: Ends,
 }
 
 /// An answer to a nonce of ours, and the session that it must be bound to.
@@ -60,44 +51,39 @@ impl AnyKeyConnection {
         identity: Option<&ClientIdentity>,
     ) -> Result<Self, ConnectError> {
         let config = tls::towards_any(identity).map_err(ConnectError::Configuration)?;
-        Self::connect(address, config, identity).await
+        Self::over(Wire::dial(address, config, identity).await?).await
     }
 
-    async fn connect(
-        address: &str,
-        config: Arc<ClientConfig>,
-        identity: Option<&ClientIdentity>,
-    ) -> Result<Self, ConnectError> {
-        let stream = dial(address, config).await?;
-        let (_, tls) = stream.get_ref();
-        let exporter = tls
-            .export_keying_material([0; 32], EXPORTER_LABEL, None)
-            .map_err(ConnectError::Configuration)?;
-        let server_chain = tls.peer_certificates().unwrap_or_default().to_vec();
-        let http = HttpConnection::start(stream, address)
+    /// Speaks HTTP over a connection that is made.
+    pub(crate) async fn over(Wire { stream, ends }: Wire) -> Result<Self, ConnectError> {
+        let http = HttpConnection::start(stream, &ends.address)
             .await
-            .map_err(|source| ConnectError::Http { address: address.to_owned(), source })?;
-        let client_key = identity.map(ClientIdentity::key_hash);
-        Ok(Self { http, exporter, server_chain, client_key })
+            .map_err(|source| ConnectError::Http { address: ends.address.clone(), source })?;
+        Ok(Self { http, ends })
+    }
+
+    /// Gives the connection back, between two requests.
+    pub(crate) async fn into_wire(self) -> Result<Wire, RequestError> {
+        Ok(Wire { stream: self.http.into_stream().await?, ends: self.ends })
     }
 
     /// This connection's exporter under
     /// [`EXPORTER_LABEL`](attest_verifier_core::wire::attestation::EXPORTER_LABEL).
     #[must_use]
     pub const fn exporter(&self) -> &[u8; 32] {
-        &self.exporter
+        &self.ends.exporter
     }
 
     /// The server's certificates as presented, leaf first. Nobody has verified them.
     #[must_use]
     pub fn server_chain(&self) -> &[CertificateDer<'static>] {
-        &self.server_chain
+        &self.ends.server_chain
     }
 
     /// SHA-256 of the SubjectPublicKeyInfo of the certificate that we showed, if we did.
     #[must_use]
     pub const fn client_key(&self) -> Option<Sha256Digest> {
-        self.client_key
+        self.ends.client_key
     }
 
     /// Asks for evidence with a fresh nonce of its own.
@@ -112,9 +98,9 @@ impl AnyKeyConnection {
         let evidence = self.http.call(Method::POST, "/v1/attestation", Some(&request)).await?;
         let session = Session {
             nonce,
-            exporter: self.exporter,
-            server_chain: self.server_chain.clone(),
-            client_key: self.client_key,
+            exporter: self.ends.exporter,
+            server_chain: self.ends.server_chain.clone(),
+            client_key: self.ends.client_key,
         };
         Ok(Answer { evidence, session })
     }
@@ -134,24 +120,24 @@ impl AnyKeyConnection {
         Ok(appraised)
     }
 
-    async fn attest(
+    pub(crate) async fn attest(
         &mut self,
         tre_id: &PeerId,
         trust: &Trust,
         now: UnixMillis,
     ) -> Result<Attested, AttestError> {
+        // Known before the nonce is sent: what answers it cannot be older.
+        let past = trust.recall(tre_id).await?;
         let Answer { evidence, session } = self.challenge().await?;
         let identity = trust.reference().identity_of_tre(tre_id.clone());
         let attested = verdict::attest(&evidence, session, &identity, trust.reference(), now)?;
-        Ok(attested)
+        trust.not_before(past.as_ref(), attested).await
     }
 }
 
-/// A connection to a TRE that has proven, on this very connection, what it is and what it runs.
+/// Requests to a TRE that has proven, on this very connection, what it is and what it runs.
 ///
-/// A connection with a certificate is made in two steps: without the certificate first, then,
-/// with the attested server key enforced inside the handshake, with it; the second is attested
-/// again. So an identity is shown only to a proven box.
+/// Made from an [`AttestedStream`] alone.
 #[derive(Debug)]
 pub struct AttestedConnection {
     connection: AnyKeyConnection,
@@ -159,35 +145,17 @@ pub struct AttestedConnection {
 }
 
 impl AttestedConnection {
-    /// Connects to `address` (`HOST:PORT`), attests the TRE called `tre_id`, and again with our
-    /// certificate if `identity` is given. Nothing but the nonce is sent before.
+    pub(crate) const fn new(connection: AnyKeyConnection, attested: Attested) -> Self {
+        Self { connection, attested }
+    }
+
+    /// The bytes below the requests, once the last of them is answered.
     ///
     /// # Errors
     ///
-    /// [`AttestError`]; no request can be made then.
-    pub async fn connect(
-        address: &str,
-        tre_id: &PeerId,
-        trust: &Trust,
-        identity: Option<&ClientIdentity>,
-        now: UnixMillis,
-    ) -> Result<Self, AttestError> {
-        let mut connection = AnyKeyConnection::open(address, None).await?;
-        let attested = connection.attest(tre_id, trust, now).await?;
-        let Some(client) = identity else {
-            return Ok(Self { connection, attested });
-        };
-        drop(connection);
-        let server = ProvenServer {
-            server_key: attested.server_key(),
-            identity: attested.identity().clone(),
-            reference: trust.shared(),
-            now,
-        };
-        let config = tls::towards(server, client).map_err(ConnectError::Configuration)?;
-        let mut connection = AnyKeyConnection::connect(address, config, identity).await?;
-        let attested = connection.attest(tre_id, trust, now).await?;
-        Ok(Self { connection, attested })
+    /// [`RequestError`] if the connection has ended, or holds what nobody asked for.
+    pub async fn into_stream(self) -> Result<AttestedStream, RequestError> {
+        Ok(AttestedStream::new(self.connection.into_wire().await?, self.attested))
     }
 
     /// What was proven.
@@ -286,43 +254,4 @@ impl AnyKeyConnection {
 
 impl AttestedConnection {
     requests!(connection.http);
-}
-
-/// Connects and shakes hands, each within its bound.
-async fn dial(
-    address: &str,
-    config: Arc<ClientConfig>,
-) -> Result<TlsStream<TcpStream>, ConnectError> {
-    let late = |step, bound| ConnectError::Timeout { address: address.to_owned(), step, bound };
-    let stream = timeout(bounds::CONNECT, TcpStream::connect(address))
-        .await
-        .map_err(|_| late("connection", bounds::CONNECT))?
-        .map_err(|source| unreachable(address, source))?;
-    stream.set_nodelay(true).map_err(|source| unreachable(address, source))?;
-    let connect = TlsConnector::from(config).connect(server_name(), stream);
-    timeout(bounds::HANDSHAKE, connect)
-        .await
-        .map_err(|_| late("TLS handshake", bounds::HANDSHAKE))?
-        .map_err(|source| no_handshake(address, source))
-}
-
-fn no_handshake(address: &str, source: io::Error) -> ConnectError {
-    let address = address.to_owned();
-    match tls::elsewhere(&source) {
-        Some(source) => ConnectError::Elsewhere { address, source },
-        None => ConnectError::Handshake { address, source },
-    }
-}
-
-fn unreachable(address: &str, source: io::Error) -> ConnectError {
-    let address = address.to_owned();
-    if source.kind() == io::ErrorKind::ConnectionRefused {
-        return ConnectError::Refused { address };
-    }
-    ConnectError::Unreachable { address, source }
-}
-
-/// A name that is neither sent nor checked: a TRE is known by its identity, not its address.
-fn server_name() -> ServerName<'static> {
-    ServerName::from(core::net::IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED))
 }

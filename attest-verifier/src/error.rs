@@ -7,6 +7,7 @@ use attest_verifier_core::refusal::Refusal;
 use attest_verifier_core::wire::json::JsonError;
 use attest_verifier_core::wire::problem::Problem;
 
+use crate::memory::MemoryError;
 use crate::tls::ElsewhereError;
 
 /// Why there is no connection.
@@ -119,6 +120,15 @@ pub enum RequestError {
         /// What the HTTP library says.
         source: hyper::Error,
     },
+    /// The TRE sent bytes behind its answer, which nobody asked for.
+    #[error("expected nothing behind the TRE's answer, found {found} bytes")]
+    Unasked {
+        /// How many there are so far.
+        found: usize,
+    },
+    /// The program is ending, and with it every connection.
+    #[error("the connection was given up: this program is ending")]
+    Abandoned,
     /// The path, or a body of ours, cannot be sent.
     #[error("cannot send a request for {path:?}")]
     Unsendable {
@@ -140,6 +150,9 @@ pub enum AttestError {
     /// The evidence is refused.
     #[error("refused: {0}")]
     Refused(#[from] Refusal),
+    /// What is remembered of TREs cannot be read or written.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
     /// This machine gave no random nonce.
     #[error("expected 32 random bytes from the operating system, found none")]
     NoRandomness,

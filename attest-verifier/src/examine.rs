@@ -1,6 +1,8 @@
 //! The diagnostic examination: every check by name, also after one has failed, and the verdict.
 
+use attest_verifier_core::check::{Check, Mismatch as _, Sides};
 use attest_verifier_core::measured_boot::digest::Sha256Digest;
+use attest_verifier_core::past::Past;
 use attest_verifier_core::quote::{self, BindingError};
 use attest_verifier_core::refusal::Refusal;
 use attest_verifier_core::report::{self, CheckReport};
@@ -38,12 +40,42 @@ pub async fn examine(
     trust: &Trust,
     now: UnixMillis,
 ) -> Result<Examination, AttestError> {
+    let past = trust.recall(tre_id).await?;
     let mut connection = AnyKeyConnection::open(address, None).await?;
     let Answer { evidence, session } = connection.challenge().await?;
     let reference = trust.reference();
     let identity = reference.identity_of_tre(tre_id.clone());
     let expected_answer = quote::expected_answer(&evidence, &session);
-    let checks = report::examine(&evidence, &session, &identity, reference, now);
-    let verdict = verdict::attest(&evidence, session, &identity, reference, now);
+    let mut checks = report::examine(&evidence, &session, &identity, reference, now);
+    let verdict = match verdict::attest(&evidence, session, &identity, reference, now) {
+        Ok(attested) => match trust.not_before(past.as_ref(), attested).await {
+            Ok(attested) => Ok(attested),
+            Err(AttestError::Refused(refusal)) => Err(refusal),
+            Err(error) => return Err(error),
+        },
+        Err(refusal) => Err(refusal),
+    };
+    if trust.remembers() {
+        checks.push(past_report(past.as_ref(), &verdict));
+    }
     Ok(Examination { evidence, expected_answer, checks, verdict })
+}
+
+/// The row of what is remembered: last, and made only of evidence that is otherwise believed.
+fn past_report(past: Option<&Past>, verdict: &Result<Attested, Refusal>) -> CheckReport {
+    let row = |expected: &str, found: &str, ok| CheckReport {
+        check: Check::Past,
+        expected: expected.to_owned(),
+        found: found.to_owned(),
+        ok,
+    };
+    match (verdict, past) {
+        (Err(refusal @ Refusal::Past(_)), _) => {
+            let Sides { expected, found } = refusal.sides();
+            row(&expected, &found, false)
+        }
+        (Err(_), _) => row("-", "not checked: not believed in itself", false),
+        (Ok(_), Some(_)) => row("nothing older than remembered", "nothing older", true),
+        (Ok(_), None) => row("nothing older than remembered", "nothing was remembered", true),
+    }
 }

@@ -4,15 +4,17 @@ use attest_verifier_core::wire::problem::{self, Problem};
 use attest_verifier_core::wire::{bounds as wire_bounds, json};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1::{self, SendRequest};
+use hyper::client::conn::http1::{self, Parts, SendRequest};
 use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
 
 use crate::bounds;
 use crate::error::RequestError;
@@ -30,28 +32,49 @@ pub struct Response {
 
 /// A connection that carries requests, one at a time.
 #[derive(Debug)]
-pub(crate) struct HttpConnection {
+pub(crate) struct HttpConnection<S = TlsStream<TcpStream>> {
     host: String,
     sender: SendRequest<Full<Bytes>>,
-    driver: JoinHandle<()>,
+    driver: AbortOnDrop<Result<Parts<TokioIo<S>>, hyper::Error>>,
 }
 
-impl HttpConnection {
+/// A task that ends with whoever waits for it.
+#[derive(Debug)]
+struct AbortOnDrop<T>(JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> HttpConnection<S> {
     /// Starts HTTP/1.1 over `stream`.
-    pub(crate) async fn start(
-        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        host: &str,
-    ) -> Result<Self, hyper::Error> {
+    pub(crate) async fn start(stream: S, host: &str) -> Result<Self, hyper::Error> {
         let (sender, connection) = http1::Builder::new()
             .max_headers(bounds::HEADERS)
             .max_buf_size(bounds::HEADER_BYTES)
             .handshake(TokioIo::new(stream))
             .await?;
-        let driver = tokio::spawn(async move {
-            // Whoever waits for an answer is told why there is none; nobody else cares.
-            let _ended: Result<(), hyper::Error> = connection.await;
-        });
+        // Whoever waits for an answer is told why there is none.
+        let driver = AbortOnDrop(tokio::spawn(connection.without_shutdown()));
         Ok(Self { host: host.to_owned(), sender, driver })
+    }
+
+    /// Gives the stream back, between two requests.
+    pub(crate) async fn into_stream(self) -> Result<S, RequestError> {
+        let Self { host, sender, mut driver } = self;
+        drop(sender);
+        let bound = bounds::REQUEST;
+        let late = |_| RequestError::Timeout { path: host.clone(), bound };
+        let driven = timeout(bound, &mut driver.0).await.map_err(late)?;
+        let closed = |source| RequestError::Closed { path: host.clone(), source };
+        let Ok(parts) = driven else { return Err(RequestError::Abandoned) };
+        let Parts { io, read_buf, .. } = parts.map_err(closed)?;
+        match read_buf.len() {
+            0 => Ok(io.into_inner()),
+            found => Err(RequestError::Unasked { found }),
+        }
     }
 
     /// Sends one request and takes its whole answer in, whatever its status.
@@ -103,12 +126,6 @@ impl HttpConnection {
         let body = request.map(json::encode).transpose().map_err(unsendable)?;
         let answer = self.request(method, path, body).await?;
         answer.decode(path)
-    }
-}
-
-impl Drop for HttpConnection {
-    fn drop(&mut self) {
-        self.driver.abort();
     }
 }
 

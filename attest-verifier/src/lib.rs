@@ -1,16 +1,19 @@
 //! Verifies a Trustworthy Remote Entity, and speaks to it only once it is proven.
 //!
-//! [`AttestedConnection::connect`] is the way to a TRE: it exists only after the box has shown, on
-//! that connection, a fresh quote over exactly the reference measurements. [`examine`] tells
-//! people check by check what a box shows. Time is the caller's; the nonce is made, kept and
-//! consumed here.
+//! [`AttestedStream::connect`] is the way to a TRE: it exists only after the box has shown, on
+//! that connection, a fresh quote over exactly the reference measurements. With an identity it
+//! connects twice: the first connection is attested without it; on the second the attested key is
+//! enforced inside the certificate verifier, before our certificate goes out, and it is attested
+//! again. [`examine`] tells people check by check what a box shows. Time is the caller's; the nonce
+//! is made, kept and consumed here.
 //!
 //! ```no_run
 //! use std::path::{Path, PathBuf};
 //!
 //! use attest_verifier::core::wire::message::Health;
 //! use attest_verifier::core::wire::units::UnixMillis;
-//! use attest_verifier::{AttestedConnection, ClientIdentity, Trust};
+//! use attest_verifier::{AttestedStream, ClientIdentity, Trust};
+//! use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 //!
 //! # async fn example(now: UnixMillis) -> Result<(), Box<dyn core::error::Error>> {
 //! // What the TRE must be: the deployment file and a reference manifest, as they lie; beside it
@@ -23,10 +26,26 @@
 //! let tre_id = "tre-1".parse()?;
 //!
 //! // Whoever else answers at this address gets a nonce and nothing more.
-//! let mut tre =
-//!     AttestedConnection::connect("127.0.0.1:8443", &tre_id, &trust, Some(&meter), now).await?;
+//! let address = "127.0.0.1:8443";
+//! let mut tre = AttestedStream::connect(address, &tre_id, &trust, Some(&meter), now).await?;
+//! assert_eq!(tre.attested().identity().id, tre_id);
+//!
+//! // It is a stream of bytes like any other...
+//! tre.write_all(b"GET /v1/health HTTP/1.1\r\nhost: tre-1\r\n\r\n").await?;
+//! tre.flush().await?;
+//! let mut status = [0; 12];
+//! tre.read_exact(&mut status).await?;
+//! assert_eq!(&status, b"HTTP/1.1 200");
+//!
+//! // ...and carries typed requests, on a connection that has nothing left to read.
+//! let tre = AttestedStream::connect(address, &tre_id, &trust, Some(&meter), now).await?;
+//! let mut tre = tre.into_http().await?;
 //! let health: Health = tre.get("/v1/health").await?;
-//! assert_eq!(health.tre_id, tre.attested().identity().id.as_str());
+//! assert_eq!(health.tre_id, tre_id.as_str());
+//!
+//! // A connection that is kept is attested again from time to time.
+//! let mut tre = tre.attest_again(&trust, now).await?;
+//! let _health: Health = tre.get("/v1/health").await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -36,6 +55,7 @@
 mod bounds;
 mod connection;
 pub mod corim;
+mod dial;
 mod error;
 mod examine;
 mod explain;
@@ -45,7 +65,9 @@ mod file;
 mod http;
 mod identity;
 mod image;
+mod memory;
 mod replay;
+mod stream;
 mod tls;
 mod trust;
 
@@ -63,6 +85,8 @@ pub use http::Response;
 pub use hyper::Method;
 pub use identity::{ClientIdentity, IdentityError, Origin};
 pub use image::{DecompressError, ImageError, ImageFinding, compare_image};
+pub use memory::{Damage, Memory, MemoryError};
 pub use replay::{ReplayError, ReplayedBank, replay};
+pub use stream::AttestedStream;
 pub use tls::ElsewhereError;
 pub use trust::{Trust, TrustError, load_release_key, signature_path};

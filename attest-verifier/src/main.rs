@@ -74,6 +74,10 @@ struct Verify {
     tre_id: PeerId,
     #[command(flatten)]
     reference: ReferenceFiles,
+    /// Remembers TREs in this file, which is made if it is missing, and refuses a TRE that shows
+    /// an older TPM, state or release than it has shown before.
+    #[arg(long, value_name = "FILE")]
+    remember: Option<PathBuf>,
     /// The image believed to be on the box (tre.img or tre.efi): names what was changed in it.
     #[arg(long)]
     image: Option<PathBuf>,

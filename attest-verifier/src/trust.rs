@@ -6,15 +6,21 @@ use std::sync::Arc;
 
 use attest_verifier_core::closest::Closest;
 use attest_verifier_core::measured_boot::manifest::Purpose;
+use attest_verifier_core::past::Past;
 use attest_verifier_core::reference::{Reference, ReferenceError};
+use attest_verifier_core::refusal::Refusal;
 use attest_verifier_core::release::{
     ReleaseError, ReleaseKey, ReleaseKeyError, ReleasedManifest, UnverifiedManifest,
 };
+use attest_verifier_core::verdict::Attested;
 use attest_verifier_core::wire::attestation::Evidence;
+use attest_verifier_core::wire::id::PeerId;
 use attest_verifier_core::wire::units::UnixMillis;
 
 use crate::bounds;
+use crate::error::AttestError;
 use crate::file::{self, FileError};
+use crate::memory::{Memory, MemoryError};
 
 /// A deployment and the released manifests of the images that may run it. Cheap to clone.
 ///
@@ -23,6 +29,7 @@ use crate::file::{self, FileError};
 #[derive(Clone, Debug)]
 pub struct Trust {
     reference: Arc<Reference>,
+    memory: Option<Memory>,
 }
 
 /// Why there is nothing to trust.
@@ -104,7 +111,42 @@ impl Trust {
         purpose: Purpose,
     ) -> Result<Self, ReferenceError> {
         let reference = Reference::new(deployment_file, manifests, purpose)?;
-        Ok(Self { reference: Arc::new(reference) })
+        Ok(Self { reference: Arc::new(reference), memory: None })
+    }
+
+    /// Remembers in `memory` every TRE that is attested, and refuses one that goes back behind it.
+    #[must_use]
+    pub fn remembering(self, memory: Memory) -> Self {
+        Self { memory: Some(memory), ..self }
+    }
+
+    /// What is remembered of the TRE, if anything is to be remembered.
+    pub(crate) async fn recall(&self, tre_id: &PeerId) -> Result<Option<Past>, MemoryError> {
+        match &self.memory {
+            Some(memory) => memory.recall(tre_id.clone()).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Holds the verdict against what was recalled before its nonce was sent, and remembers it.
+    pub(crate) async fn not_before(
+        &self,
+        past: Option<&Past>,
+        mut attested: Attested,
+    ) -> Result<Attested, AttestError> {
+        if let Some(past) = past {
+            attested = attested.not_before(past).map_err(Refusal::from)?;
+        }
+        if let Some(memory) = &self.memory {
+            let noted = memory.note(attested.identity().id.clone(), attested.past()).await?;
+            noted.map_err(Refusal::from)?;
+        }
+        Ok(attested)
+    }
+
+    /// Whether anything is remembered.
+    pub(crate) const fn remembers(&self) -> bool {
+        self.memory.is_some()
     }
 
     /// What evidence is held against.

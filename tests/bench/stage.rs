@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use attest_verifier::{AttestedConnection, ClientIdentity};
+use attest_verifier::{AttestedStream, ClientIdentity};
 use tre_tests::domain::{TestDomain, now};
 use tre_tests::hosted::{Hosted, HostedMachine};
 use tre_tests::trust::Reference;
@@ -53,8 +53,8 @@ pub(crate) async fn set(connections: u32) -> Result<Stage> {
     let deployment = trust.reference().deployment();
     let slot = deployment.policy.slot_at(now()?);
     let desk = ClientIdentity::load(&domain.credential(Role::Registrar, "desk-1")?)?;
-    let mut registrar =
-        AttestedConnection::connect(&address, &tre_id, &trust, Some(&desk), now()?).await?;
+    let registrar = AttestedStream::connect(&address, &tre_id, &trust, Some(&desk), now()?).await?;
+    let mut registrar = registrar.into_http().await?;
     let mut meters = Vec::new();
     for index in 0..connections {
         let id = format!("m{index:03}");

@@ -50,6 +50,8 @@ pub enum Check {
     Pcr(PcrIndex),
     /// The TRE's time is ours, within the bound.
     Time,
+    /// Nothing is older than what is remembered of the TRE.
+    Past,
 }
 
 impl Check {
@@ -78,6 +80,7 @@ impl Check {
             Self::ManifestValidity => "manifest-validity",
             Self::Pcr(_) => "pcr",
             Self::Time => "time",
+            Self::Past => "past",
         }
     }
 }

@@ -32,6 +32,7 @@ pub mod claim;
 pub mod closest;
 pub mod key;
 pub mod measured;
+pub mod past;
 pub mod quote;
 pub mod reference;
 pub mod refusal;

@@ -5,6 +5,7 @@ use crate::check::{Check, Mismatch, Sides, mismatch_is_error};
 use crate::claim::ClaimError;
 use crate::key::KeyError;
 use crate::measured::{AppraisalError, TimeError};
+use crate::past::PastError;
 use crate::quote::{BindingError, PcrError, QuoteSignatureError, StatementError};
 
 /// Why evidence is refused, by stage.
@@ -29,6 +30,8 @@ pub enum Refusal {
     Appraisal(AppraisalError),
     /// The TRE's time.
     Time(TimeError),
+    /// What is remembered.
+    Past(PastError),
 }
 
 impl Refusal {
@@ -43,6 +46,7 @@ impl Refusal {
             Self::Pcrs(error) => error,
             Self::Appraisal(error) => error,
             Self::Time(error) => error,
+            Self::Past(error) => error,
         }
     }
 }
@@ -110,5 +114,11 @@ impl From<AppraisalError> for Refusal {
 impl From<TimeError> for Refusal {
     fn from(error: TimeError) -> Self {
         Self::Time(error)
+    }
+}
+
+impl From<PastError> for Refusal {
+    fn from(error: PastError) -> Self {
+        Self::Past(error)
     }
 }

@@ -18,6 +18,7 @@
 //! ```
 
 use measured_boot::digest::Sha256Digest;
+use measured_boot::manifest::ReleaseNumber;
 use measured_boot::pcr::PcrValues;
 use measured_boot::tpm::{AikPublic, Quote, QuotedPcrs};
 use tre_wire::attestation::Evidence;
@@ -139,6 +140,7 @@ pub struct Measured<'a, M> {
     stated: Stated<'a, M>,
     pcrs: QuotedPcrs,
     manifest: Sha256Digest,
+    release: Option<ReleaseNumber>,
 }
 
 impl<'a> Unverified<'a> {
@@ -308,8 +310,10 @@ impl<'a, M> Quoted<'a, M> {
         measured::check_in_force(reference, now)?;
         let log = measured::check_log(evidence)?;
         let closest = Closest::find(&log, self.pcrs.values(), reference, now)?;
-        let manifest = closest.accept(now)?.sha256();
-        Ok(Measured { stated: self.stated, pcrs: self.pcrs, manifest })
+        let released = closest.accept(now)?;
+        let release = released.manifest().release.as_ref().map(|release| release.number);
+        let manifest = released.sha256();
+        Ok(Measured { stated: self.stated, pcrs: self.pcrs, manifest, release })
     }
 }
 
@@ -321,6 +325,7 @@ impl<M> Measured<'_, M> {
             clock: quote.clock,
             firmware_version: quote.firmware_version,
             manifest: self.manifest,
+            release: self.release,
             pcrs: *self.pcrs.values(),
             state_epoch: keyed.case.evidence.state_epoch,
             time: keyed.case.evidence.time,

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use measured_boot::digest::Sha256Digest;
+use measured_boot::manifest::ReleaseNumber;
 use measured_boot::pcr::PcrValues;
 use measured_boot::tpm::{ClockInfo, FirmwareVersion, Name};
 use tre_wire::attestation::Evidence;
@@ -10,6 +11,7 @@ use tre_wire::role::Identity;
 use tre_wire::units::UnixMillis;
 
 use crate::channel::Session;
+use crate::past::{Past, PastError};
 use crate::reference::Reference;
 use crate::refusal::Refusal;
 use crate::stage::Unverified;
@@ -25,6 +27,8 @@ pub struct Facts {
     pub firmware_version: FirmwareVersion,
     /// SHA-256 of the manifest file that the box equals.
     pub manifest: Sha256Digest,
+    /// The release that this manifest is of; `None` if it is of none.
+    pub release: Option<ReleaseNumber>,
     /// The 24 PCRs.
     pub pcrs: PcrValues,
     /// Number of the state epoch.
@@ -63,6 +67,23 @@ pub struct Attested {
 impl Attested {
     pub(crate) const fn new(identity: Identity, server_key: Sha256Digest, facts: Facts) -> Self {
         Self { identity, server_key, facts }
+    }
+
+    /// Goes on only if nothing in it is older than `past`, which was known before the nonce was
+    /// sent.
+    ///
+    /// # Errors
+    ///
+    /// [`PastError`].
+    pub fn not_before(self, past: &Past) -> Result<Self, PastError> {
+        past.check(&self.facts)?;
+        Ok(self)
+    }
+
+    /// What is to be remembered of it.
+    #[must_use]
+    pub const fn past(&self) -> Past {
+        Past::of(&self.facts)
     }
 
     /// The TRE.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use attest_verifier::core::wire::id::PeerId;
 use attest_verifier::core::wire::units::UnixMillis;
-use attest_verifier::{Examination, ImageFinding, Trust, compare_image, examine, export};
+use attest_verifier::{Examination, ImageFinding, Memory, Trust, compare_image, examine, export};
 
 use super::{json, table};
 use crate::{Ending, Verify, answer, complain};
@@ -30,7 +30,10 @@ pub(crate) struct Outcome<'a> {
 
 impl Job {
     pub(crate) fn load(verify: &Verify) -> anyhow::Result<Self> {
-        let trust = verify.reference.load()?;
+        let mut trust = verify.reference.load()?;
+        if let Some(file) = &verify.remember {
+            trust = trust.remembering(Memory::at(file)?);
+        }
         if let Some(image) = &verify.image {
             std::fs::metadata(image).with_context(|| format!("image {}", image.display()))?;
         }

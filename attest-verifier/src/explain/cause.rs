@@ -49,7 +49,8 @@ pub(super) const fn of_check(check: Check) -> &'static str {
         | Check::AikCertificateKey
         | Check::QualifyingData
         | Check::Pcr(_)
-        | Check::Time => "see `attest-verifier verify`",
+        | Check::Time
+        | Check::Past => "see `attest-verifier verify`",
     }
 }
 

@@ -11,8 +11,8 @@ use attest_verifier::core::quote::BindingError;
 use attest_verifier::core::refusal::Refusal;
 use attest_verifier::core::wire::message::{Done, StartState};
 use attest_verifier::{
-    AnyKeyConnection, AttestError, AttestedConnection, ClientIdentity, ConnectError,
-    ElsewhereError, Trust, examine,
+    AnyKeyConnection, AttestError, AttestedConnection, AttestedStream, ClientIdentity,
+    ConnectError, ElsewhereError, Trust, examine,
 };
 use rcgen::KeyPair;
 use rustls::HandshakeKind;
@@ -29,7 +29,9 @@ async fn connect(
     identity: Option<&ClientIdentity>,
 ) -> Result<AttestedConnection, AttestError> {
     let tre_id = Scene::identity().id;
-    AttestedConnection::connect(&server.address, &tre_id, trust, identity, Scene::now()).await
+    let address = &server.address;
+    let stream = AttestedStream::connect(address, &tre_id, trust, identity, Scene::now()).await?;
+    Ok(stream.into_http().await?)
 }
 
 #[track_caller]

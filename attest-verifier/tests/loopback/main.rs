@@ -24,6 +24,8 @@ mod identity;
 #[cfg(test)]
 mod image;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 #[expect(dead_code, reason = "the core's own tests use the rest of it")]
@@ -34,5 +36,7 @@ mod server;
 #[cfg(test)]
 #[path = "../../core/src/tests/signing.rs"]
 mod signing;
+#[cfg(test)]
+mod stream;
 #[cfg(test)]
 mod trust;

@@ -10,7 +10,7 @@ use attest_verifier::core::measured_boot::digest::Sha256Digest;
 use attest_verifier::core::measured_boot::manifest::Purpose;
 use attest_verifier::core::wire::attestation::{AttestationRequest, EXPORTER_LABEL};
 use attest_verifier::core::wire::json;
-use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
@@ -25,7 +25,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::scene::{Certified, Scene, Seen, spki_hash};
+use crate::scene::{Authority, Certified, Scene, Seen, spki_hash};
 use crate::signing::signature_over;
 
 /// What a box was shown or sent, in order.
@@ -135,6 +135,14 @@ pub(crate) fn copy(key: &KeyPair) -> KeyPair {
         &rcgen::PKCS_ECDSA_P256_SHA256,
     )
     .unwrap()
+}
+
+/// An authority of the same name and key.
+pub(crate) fn copy_authority(of: &Authority) -> Authority {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "TRE authority");
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    Authority::self_signed(params, copy(of.key())).unwrap()
 }
 
 pub(crate) fn self_signed(key: &KeyPair) -> CertificateDer<'static> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use attest_verifier::{AttestError, AttestedConnection, ConnectError, Method};
+use attest_verifier::{AttestError, AttestedConnection, AttestedStream, ConnectError, Method};
 use attest_verifier::{RequestError, Trust};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -188,9 +188,10 @@ impl Link {
     async fn attest(&mut self) -> Result<AttestedConnection, LinkError> {
         let Target { address, tre_id, trust, clock } = &self.target;
         let credential = Some(self.own.credential());
-        let connection =
-            AttestedConnection::connect(address, tre_id, trust, credential, clock.now());
-        let connection = connection.await.map_err(LinkError::Attest)?;
+        let stream = AttestedStream::connect(address, tre_id, trust, credential, clock.now());
+        let stream = stream.await.map_err(LinkError::Attest)?;
+        let connection = stream.into_http().await;
+        let connection = connection.map_err(|error| LinkError::Attest(error.into()))?;
         self.attestations = self.attestations.saturating_add(1);
         Ok(connection)
     }

@@ -6,6 +6,7 @@ mod binding;
 mod certificates;
 mod claims;
 mod mutation;
+mod past;
 mod quotes;
 mod reference;
 mod release;

@@ -12,7 +12,7 @@ use tre_client::own::Own;
 use tre_client::wire::id::PeerId;
 use tre_client::wire::role::Role;
 use tre_client::wire::units::{Slot, UnixMillis};
-use tre_client::{ClientIdentity, Trust};
+use tre_client::{ClientIdentity, Memory, Trust};
 
 use crate::failure::Failure;
 
@@ -35,6 +35,10 @@ pub(crate) struct Peer {
     /// The public release key that signed the manifests: release.pem of the domain.
     #[arg(long, value_name = "FILE.pem")]
     release_key: PathBuf,
+    /// Remembers the TRE in this file, which is made if it is missing, and refuses it when it shows
+    /// an older TPM, state or release than before.
+    #[arg(long, value_name = "FILE")]
+    remember: Option<PathBuf>,
     /// Our private key and certificates, in PEM, as `tre-pki issue` writes them.
     #[arg(long, value_name = "FILE.pem")]
     identity: PathBuf,
@@ -54,8 +58,11 @@ impl Peer {
     pub(crate) fn load(&self, role: Role) -> Result<(Target, Own), Failure> {
         let credential = ClientIdentity::load(&self.identity).map_err(Failure::usage)?;
         let own = Own::new(credential, role)?;
-        let trust = Trust::load(&self.deployment, &self.manifest, &self.release_key)
+        let mut trust = Trust::load(&self.deployment, &self.manifest, &self.release_key)
             .map_err(Failure::usage)?;
+        if let Some(file) = &self.remember {
+            trust = trust.remembering(Memory::at(file).map_err(Failure::usage)?);
+        }
         let (address, tre_id) = (self.tre.clone(), self.tre_id.clone());
         Ok((Target { address, tre_id, trust, clock: Arc::new(WallClock) }, own))
     }
