@@ -12,12 +12,14 @@ use rcgen::{
     NameConstraints, PublicKeyData, SanType, SerialNumber, string::Ia5String,
 };
 use rsa::rand_core::CryptoRngCore;
+use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use tre_wire::id::TrustDomain;
 use tre_wire::role::Identity;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
+use zeroize::Zeroizing;
 
+use crate::key_file::PrivateKey;
 use crate::validity::Validity;
 
 /// The authorities of a domain.
@@ -118,14 +120,6 @@ pub enum AuthorityError {
         /// The authority.
         authority: AuthorityKind,
     },
-    /// No private key in the file.
-    #[error("expected one PEM private key (PKCS#8) of the {authority}: {source}")]
-    Key {
-        /// The authority.
-        authority: AuthorityKind,
-        /// What the reader found.
-        source: rustls_pki_types::pem::Error,
-    },
     /// The key is not one that signs here.
     #[error("expected a P-256 private key of the {authority}: {source}")]
     KeyUnusable {
@@ -158,23 +152,20 @@ impl fmt::Debug for Authority {
 }
 
 impl Authority {
-    /// The authority in these two PEM files.
+    /// The authority with this certificate (PEM) and this key.
     ///
     /// # Errors
     ///
     /// [`AuthorityError`]: unreadable, not an authority, or not a pair.
-    pub fn from_pem(
+    pub fn new(
         kind: AuthorityKind,
         certificate: &[u8],
-        key: &[u8],
+        key: &PrivateKey,
     ) -> Result<Self, AuthorityError> {
-        let certificate = CertificateDer::from_pem_slice(certificate)
-            .map_err(|source| AuthorityError::Certificate { authority: kind, source })?;
-        let key = PrivatePkcs8KeyDer::from_pem_slice(key)
-            .map_err(|source| AuthorityError::Key { authority: kind, source })?;
-        let unusable = |source| AuthorityError::KeyUnusable { authority: kind, source };
-        let key = KeyPair::from_pkcs8_der_and_sign_algo(&key, &rcgen::PKCS_ECDSA_P256_SHA256)
-            .map_err(unusable)?;
+        let certificate = read_certificate(kind, certificate)?;
+        let algorithm = &rcgen::PKCS_ECDSA_P256_SHA256;
+        let key = KeyPair::from_pkcs8_der_and_sign_algo(&key.pkcs8(), algorithm)
+            .map_err(|source| AuthorityError::KeyUnusable { authority: kind, source })?;
         let unreadable = AuthorityError::Unreadable { authority: kind };
         let Ok(([], parsed)) = X509Certificate::from_der(&certificate) else {
             return Err(unreadable);
@@ -257,10 +248,10 @@ impl Authority {
         &self.certificate
     }
 
-    /// Its private key, PKCS#8 in PEM.
+    /// Its private key.
     #[must_use]
-    pub(crate) fn key_pem(&self) -> zeroize::Zeroizing<String> {
-        zeroize::Zeroizing::new(self.issuer.key().serialize_pem())
+    pub(crate) fn key(&self) -> PrivateKey {
+        PrivateKey::from_der(Zeroizing::new(self.issuer.key().serialize_der()))
     }
 
     fn sign(
@@ -276,6 +267,15 @@ impl Authority {
         let made = params.signed_by(key, &self.issuer).map_err(CertifyError::Make)?;
         Ok(made.der().clone())
     }
+}
+
+/// The one certificate of an authority in a PEM file.
+pub(crate) fn read_certificate(
+    kind: AuthorityKind,
+    pem: &[u8],
+) -> Result<CertificateDer<'static>, AuthorityError> {
+    CertificateDer::from_pem_slice(pem)
+        .map_err(|source| AuthorityError::Certificate { authority: kind, source })
 }
 
 /// What every certificate has: names, validity, a random serial number, its issuer's key id.

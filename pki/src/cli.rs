@@ -1,16 +1,19 @@
 //! The commands: files in, files out, and a few lines about it.
 
+mod secret;
 mod sign;
 
 use anyhow::Context as _;
 use attest_verifier::{ClientIdentity, Trust};
 use measured_boot::digest::sha256;
-use pki::domain::Domain;
+use pki::domain::{Domain, InitError, KeyName};
 use pki::ek::EkRoots;
 use pki::enrol::Enrolment;
 use pki::enrol::record::Record;
 use pki::file::{self, Access, FileError};
 use pki::issue;
+use pki::key_file;
+use pki::passphrase::Passphrase;
 use pki::validity::Validity;
 use rsa::rand_core::CryptoRngCore;
 use serde::Serialize;
@@ -20,8 +23,9 @@ use tre_wire::json;
 use tre_wire::role::{Identity, Role};
 use tre_wire::units::UnixMillis;
 
-use crate::{Deployment, Enrol, Init, Issue};
+use crate::{Deployment, Enrol, Init, Issue, Reseal};
 
+pub(crate) use secret::Unlock;
 pub(crate) use sign::sign_manifest;
 
 /// Answers with `text`, or with `facts` in JSON.
@@ -45,13 +49,22 @@ pub(crate) fn init(
     now: UnixMillis,
     random: &mut dyn CryptoRngCore,
 ) -> anyhow::Result<()> {
-    let Init { domain: folder, trust_domain, demo, json } = init;
-    let make = if demo { Domain::init_demo } else { Domain::init };
-    let domain = make(&folder, trust_domain, now, random)?;
+    let Init { domain: folder, trust_domain, demo, no_passphrase, unlock, json } = init;
+    // Before anybody has to type a passphrase; the making itself holds to it, too.
+    if folder.symlink_metadata().is_ok() {
+        return Err(InitError::Exists { path: folder }.into());
+    }
+    let domain = if no_passphrase {
+        Domain::init_demo(&folder, trust_domain, now, random)?
+    } else {
+        let make = if demo { Domain::init_sealed_demo } else { Domain::init };
+        make(&folder, trust_domain, &unlock.new_passphrase()?, now, random)?
+    };
     let trust_domain = domain.trust_domain().as_str();
     let kind = if demo { "DEMO domain" } else { "domain" };
+    let keys = if no_passphrase { "lie in clear" } else { "are encrypted" };
     let text = format!(
-        "made the {kind} {trust_domain} in {folder}\n\
+        "made the {kind} {trust_domain} in {folder}; its private keys {keys}\n\
          take root.key.pem offline: nothing below needs it\n\
          give release.pem to everybody who is to verify a TRE",
         folder = folder.display()
@@ -93,8 +106,8 @@ pub(crate) fn issue(
     now: UnixMillis,
     random: &mut dyn CryptoRngCore,
 ) -> anyhow::Result<()> {
-    let Issue { role, id, domain, out, days, json } = issue;
-    let domain = Domain::open(&domain)?;
+    let Issue { role, id, domain, out, days, unlock, json } = issue;
+    let domain = unlock.open(&domain, KeyName::GridAuthority)?;
     let validity = Validity::of_days(now, days)?;
     let authority = domain.grid_authority()?;
     let credential = issue::issue(&authority, domain.identity(role, id), validity, random)?;
@@ -109,6 +122,19 @@ pub(crate) fn issue(
     answer(json, &facts, &text)
 }
 
+pub(crate) fn reseal(reseal: &Reseal, random: &mut dyn CryptoRngCore) -> anyhow::Result<()> {
+    let Reseal { key, unlock, new_passphrase_file } = reseal;
+    let sealed = key_file::is_sealed(key)?;
+    let old = sealed.then(|| unlock.passphrase("Old passphrase: ")).transpose()?;
+    let new = match new_passphrase_file {
+        Some(file) => Passphrase::from_file(file)?,
+        None => secret::ask_twice()?,
+    };
+    key_file::reseal(key, old.as_ref(), &new, random)?;
+    println!("encrypted {} under the new passphrase", key.display());
+    Ok(())
+}
+
 pub(crate) fn enrol(
     enrol: &Enrol,
     now: UnixMillis,
@@ -118,7 +144,7 @@ pub(crate) fn enrol(
     if let Some(path) = copy.filter(|path| path.symlink_metadata().is_ok()) {
         return Err(FileError::Exists { path: path.to_path_buf() }.into());
     }
-    let domain = Domain::open(&enrol.domain)?;
+    let domain = enrol.unlock.open(&enrol.domain, KeyName::TreAuthority)?;
     let own = domain.release_key_path();
     let release_key = enrol.release_key.as_deref().unwrap_or(&own);
     let trust = Trust::load(&enrol.deployment, &enrol.manifest, release_key)?;

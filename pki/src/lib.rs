@@ -15,6 +15,8 @@
 //! | `RFC2104` | HMAC: Keyed-Hashing for Message Authentication |
 //! | `RFC5280` | Internet X.509 Public Key Infrastructure Certificate and CRL Profile |
 //! | `RFC7468` | Textual Encodings of PKIX, PKCS and CMS Structures |
+//! | `RFC7914` | The scrypt Password-Based Key Derivation Function |
+//! | `RFC8018` | PKCS #5: Password-Based Cryptography Specification Version 2.1 |
 //! | `RFC9336` | X.509 Certificate General-Purpose Extended Key Usage for Document Signing |
 
 #![forbid(unsafe_code)]
@@ -26,6 +28,8 @@ pub mod ek;
 pub mod enrol;
 pub mod file;
 pub mod issue;
+pub mod key_file;
+pub mod passphrase;
 mod pem;
 pub mod release;
 pub mod validity;

@@ -18,6 +18,8 @@ use tre_wire::id::{PeerId, TrustDomain};
 use tre_wire::role::Role;
 use tre_wire::units::UnixMillis;
 
+use crate::cli::Unlock;
+
 /// Keeps a trust domain: makes its authorities, enrols TREs, certifies roles.
 #[derive(Debug, Parser)]
 #[command(version)]
@@ -36,6 +38,8 @@ enum Command {
     Issue(Issue),
     /// Signs a reference manifest as it lies, with the domain's release key.
     SignManifest(SignManifest),
+    /// Encrypts a private key under another passphrase, or one that lies in clear.
+    Reseal(Reseal),
     /// Appraises a new box, makes its TPM prove its keys, and certifies them.
     Enrol(Enrol),
 }
@@ -51,6 +55,11 @@ struct Init {
     /// Makes a domain for tests and demonstrations alone: it also signs manifests for DEMO.
     #[arg(long)]
     demo: bool,
+    /// Keeps the private keys in clear; only with --demo.
+    #[arg(long, requires = "demo", conflicts_with = "passphrase_file")]
+    no_passphrase: bool,
+    #[command(flatten)]
+    unlock: Unlock,
     /// Answers in JSON.
     #[arg(long)]
     json: bool,
@@ -87,6 +96,8 @@ struct Issue {
     /// Life of the certificate in days.
     #[arg(long, default_value_t = pki::issue::DEFAULT_DAYS)]
     days: u32,
+    #[command(flatten)]
+    unlock: Unlock,
     /// Answers in JSON.
     #[arg(long)]
     json: bool,
@@ -105,9 +116,22 @@ struct SignManifest {
     /// Why a manifest with `locked: false` is signed all the same; signed along.
     #[arg(long, value_name = "REASON")]
     unlocked_because: Option<String>,
+    #[command(flatten)]
+    unlock: Unlock,
     /// Answers in JSON.
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Args, Debug)]
+struct Reseal {
+    /// The private key's file, such as domain/root.key.pem; it is replaced.
+    key: PathBuf,
+    #[command(flatten)]
+    unlock: Unlock,
+    /// A file of mode 0600 with the new passphrase in one line [default: the terminal is asked].
+    #[arg(long, value_name = "FILE")]
+    new_passphrase_file: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -142,6 +166,8 @@ struct Enrol {
     /// Also writes the enrolment record to this file; there must be none yet.
     #[arg(long)]
     record: Option<PathBuf>,
+    #[command(flatten)]
+    unlock: Unlock,
     /// Answers in JSON.
     #[arg(long)]
     json: bool,
@@ -178,6 +204,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Deployment(deployment) => cli::deployment(&deployment),
         Command::Issue(issue) => cli::issue(issue, now, random),
         Command::SignManifest(sign) => cli::sign_manifest(&sign, now),
+        Command::Reseal(reseal) => cli::reseal(&reseal, random),
         Command::Enrol(enrol) => cli::enrol(&enrol, now, random),
     }
 }

@@ -13,18 +13,15 @@ use measured_boot::digest::{Sha256Digest, sha256};
 use measured_boot::manifest::{Purpose, ReferenceManifest};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{PrivatePkcs8KeyDer, pem};
 use tre_wire::hex::{Hex32, HexBytes};
 use tre_wire::json::JsonError;
 use tre_wire::units::UnixMillis;
 
+use crate::key_file::PrivateKey;
+
 /// Why a file is no key to sign with.
 #[derive(Debug, thiserror::Error)]
 pub enum SignerError {
-    /// No private key in the file.
-    #[error("expected one PEM private key (PKCS#8) of the release key: {0}")]
-    Pem(#[source] pem::Error),
     /// Not a P-256 key.
     #[error("expected a P-256 private key of the release key: {0}")]
     Key(ring::error::KeyRejected),
@@ -88,14 +85,14 @@ pub struct Signed {
 }
 
 impl Signer {
-    /// The key in a PEM file (PKCS#8).
+    /// Signs with `key`.
     ///
     /// # Errors
     ///
     /// [`SignerError`].
-    pub fn from_pem(key: &[u8]) -> Result<Self, SignerError> {
-        let key = PrivatePkcs8KeyDer::from_pem_slice(key).map_err(SignerError::Pem)?;
+    pub fn new(key: &PrivateKey) -> Result<Self, SignerError> {
         let random = SystemRandom::new();
+        let key = key.pkcs8();
         let der = key.secret_pkcs8_der();
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, der, &random)
             .map_err(SignerError::Key)?;

@@ -14,6 +14,8 @@ mod ek;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod key_file;
+#[cfg(test)]
 mod offer;
 #[cfg(test)]
 mod policies;
