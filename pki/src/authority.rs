@@ -233,7 +233,19 @@ impl Authority {
         validity: Validity,
         random: &mut dyn CryptoRngCore,
     ) -> Result<CertificateDer<'static>, CertifyError> {
-        let mut params = params(identity.id.as_str(), &identity.trust_domain, validity, random)?;
+        self.certify_as(profile, identity, key, validity, &Serial::draw(random)?)
+    }
+
+    /// The same with a serial number that was drawn before.
+    pub(crate) fn certify_as(
+        &self,
+        profile: Profile,
+        identity: &Identity,
+        key: &impl PublicKeyData,
+        validity: Validity,
+        serial: &Serial,
+    ) -> Result<CertificateDer<'static>, CertifyError> {
+        let mut params = params(identity.id.as_str(), &identity.trust_domain, validity, serial);
         let uri = Ia5String::try_from(identity.to_string()).map_err(CertifyError::Make)?;
         params.subject_alt_names = vec![SanType::URI(uri)];
         params.is_ca = IsCa::ExplicitNoCa;
@@ -283,8 +295,8 @@ fn params(
     name: &str,
     domain: &TrustDomain,
     validity: Validity,
-    random: &mut dyn CryptoRngCore,
-) -> Result<CertificateParams, CertifyError> {
+    serial: &Serial,
+) -> CertificateParams {
     let mut params = CertificateParams::default();
     let mut subject = DistinguishedName::new();
     subject.push(DnType::OrganizationName, domain.as_str());
@@ -293,13 +305,27 @@ fn params(
     params.not_before = validity.not_before();
     params.not_after = validity.not_after();
     params.use_authority_key_identifier_extension = true;
-    let mut serial = [0; SERIAL_BYTES];
-    random.try_fill_bytes(&mut serial).map_err(CertifyError::Random)?;
-    let [first, ..] = &mut serial;
-    // Positive, and always of the same length. [RFC5280]
-    *first = (*first & 0x7f) | 0x40;
-    params.serial_number = Some(SerialNumber::from_slice(&serial));
-    Ok(params)
+    params.serial_number = Some(SerialNumber::from_slice(&serial.0));
+    params
+}
+
+/// A certificate's serial number: random, positive, always of the same length. `[RFC5280]`
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Serial([u8; SERIAL_BYTES]);
+
+impl Serial {
+    /// Draws one.
+    pub(crate) fn draw(random: &mut dyn CryptoRngCore) -> Result<Self, CertifyError> {
+        let mut serial = [0; SERIAL_BYTES];
+        random.try_fill_bytes(&mut serial).map_err(CertifyError::Random)?;
+        let [first, ..] = &mut serial;
+        *first = (*first & 0x7f) | 0x40;
+        Ok(Self(serial))
+    }
+
+    pub(crate) const fn as_bytes(&self) -> &[u8; SERIAL_BYTES] {
+        &self.0
+    }
 }
 
 /// The parameters of an authority's certificate.
@@ -309,7 +335,7 @@ fn authority_params(
     validity: Validity,
     random: &mut dyn CryptoRngCore,
 ) -> Result<CertificateParams, CertifyError> {
-    let mut params = params(kind.as_str(), domain, validity, random)?;
+    let mut params = params(kind.as_str(), domain, validity, &Serial::draw(random)?);
     let below = u8::from(kind == AuthorityKind::Root);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(below));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];

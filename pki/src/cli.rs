@@ -1,17 +1,17 @@
 //! The commands: files in, files out, and a few lines about it.
 
+mod fleet;
+mod roles;
 mod secret;
 mod sign;
 
 use anyhow::Context as _;
 use attest_verifier::{ClientIdentity, Trust};
-use measured_boot::digest::sha256;
 use pki::domain::{Domain, InitError, KeyName};
 use pki::ek::EkRoots;
 use pki::enrol::Enrolment;
 use pki::enrol::record::Record;
 use pki::file::{self, Access, FileError};
-use pki::issue;
 use pki::key_file;
 use pki::passphrase::Passphrase;
 use pki::validity::Validity;
@@ -20,11 +20,13 @@ use serde::Serialize;
 use tre_wire::deployment::{MAX_BYTES, measurement};
 use tre_wire::hex::{self, Hex32};
 use tre_wire::json;
-use tre_wire::role::{Identity, Role};
+use tre_wire::role::Role;
 use tre_wire::units::UnixMillis;
 
-use crate::{Deployment, Enrol, Init, Issue, Reseal};
+use crate::{Deployment, Enrol, Init, Reseal};
 
+pub(crate) use fleet::issue_fleet;
+pub(crate) use roles::{issue, renew, request};
 pub(crate) use secret::Unlock;
 pub(crate) use sign::sign_manifest;
 
@@ -91,35 +93,6 @@ pub(crate) fn deployment(deployment: &Deployment) -> anyhow::Result<()> {
     };
     let text = format!("wrote {}; PCR 11 begins with {}", out.display(), facts.measurement);
     answer(*json, &facts, &text)
-}
-
-#[derive(Serialize)]
-struct Issued<'a> {
-    identity: &'a Identity,
-    file: String,
-    ends: UnixMillis,
-    spki_sha256: Hex32,
-}
-
-pub(crate) fn issue(
-    issue: Issue,
-    now: UnixMillis,
-    random: &mut dyn CryptoRngCore,
-) -> anyhow::Result<()> {
-    let Issue { role, id, domain, out, days, unlock, json } = issue;
-    let domain = unlock.open(&domain, KeyName::GridAuthority)?;
-    let validity = Validity::of_days(now, days)?;
-    let authority = domain.grid_authority()?;
-    let credential = issue::issue(&authority, domain.identity(role, id), validity, random)?;
-    file::write_new(&out, credential.to_pem().as_bytes(), Access::Owner)?;
-    let facts = Issued {
-        identity: credential.identity(),
-        file: out.display().to_string(),
-        ends: validity.ends(),
-        spki_sha256: Hex32(sha256(credential.spki()).0),
-    };
-    let text = format!("issued {} for {days} days: {}", facts.identity, out.display());
-    answer(json, &facts, &text)
 }
 
 pub(crate) fn reseal(reseal: &Reseal, random: &mut dyn CryptoRngCore) -> anyhow::Result<()> {

@@ -9,6 +9,7 @@
 //! | `release.pem`, `release.key.pem` | signs reference manifests | regulator |
 //! | `status.pem`, `status.key.pem` | signs revocations and time | regulator |
 //! | `enrolled/` | one record a TRE | regulator |
+//! | `issued/` | register of role certificates, from the first one on | grid authority |
 
 mod init;
 mod key;
@@ -34,6 +35,7 @@ use crate::enrol::record::Records;
 use crate::file::{self, FileError};
 use crate::key_file::{self, ClearKeys, KeyFileError, PrivateKey, Protection};
 use crate::passphrase::Passphrase;
+use crate::register::{Register, RegisterError};
 use crate::release::{Signer, SignerError};
 
 /// Longest file of a domain. Unit: bytes.
@@ -260,6 +262,15 @@ impl Domain {
         Records::new(self.folder.join(ENROLLED))
     }
 
+    /// What the grid authority issued.
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError`].
+    pub fn register(&self) -> Result<Register, RegisterError> {
+        Register::open(self.folder.join(ISSUED))
+    }
+
     /// The deployment file: this domain's two authorities under `policy` (JSON).
     ///
     /// # Errors
@@ -297,6 +308,9 @@ impl Domain {
 
 /// File with the format and the name.
 const HEADER: &str = "domain.json";
+
+/// Folder of the register of role certificates.
+const ISSUED: &str = "issued";
 
 /// Folder of the enrolment records.
 const ENROLLED: &str = "enrolled";

@@ -13,6 +13,7 @@
 //! | `TPM2-P1` | TCG TPM 2.0 Library, part 1: Architecture |
 //! | `EKP`, `AKP` | TCG EK and AK credential profiles |
 //! | `RFC2104` | HMAC: Keyed-Hashing for Message Authentication |
+//! | `RFC2986` | PKCS #10: Certification Request Syntax Specification |
 //! | `RFC5280` | Internet X.509 Public Key Infrastructure Certificate and CRL Profile |
 //! | `RFC7468` | Textual Encodings of PKIX, PKCS and CMS Structures |
 //! | `RFC7914` | The scrypt Password-Based Key Derivation Function |
@@ -27,9 +28,13 @@ pub mod domain;
 pub mod ek;
 pub mod enrol;
 pub mod file;
+pub mod fleet;
 pub mod issue;
 pub mod key_file;
 pub mod passphrase;
 mod pem;
+pub mod register;
 pub mod release;
+pub mod renew;
+pub mod request;
 pub mod validity;

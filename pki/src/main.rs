@@ -34,8 +34,14 @@ enum Command {
     Init(Init),
     /// Writes the deployment file that `tre-image disk` puts on a data disk.
     Deployment(Deployment),
-    /// Makes a key for a role and certifies it, in one file.
+    /// Makes a key for a role and a request for its certificate; needs no domain.
+    Request(Request),
+    /// Certifies a role: the key of a request, or a fresh one, in one file.
     Issue(Issue),
+    /// Certifies a fleet: a file of requests, in parts, from where it was stopped.
+    IssueFleet(IssueFleet),
+    /// Certifies a role anew while its certificate is in force; the old one stays good.
+    Renew(Renew),
     /// Signs a reference manifest as it lies, with the domain's release key.
     SignManifest(SignManifest),
     /// Encrypts a private key under another passphrase, or one that lies in clear.
@@ -82,6 +88,69 @@ struct Deployment {
 }
 
 #[derive(Args, Debug)]
+struct Request {
+    /// One of meter, dno, supplier, dsm, registrar, operator.
+    role: Role,
+    /// The name within the role.
+    id: PeerId,
+    /// The domain in which the name lives.
+    #[arg(long)]
+    trust_domain: TrustDomain,
+    /// The private key's file (PKCS#8, mode 0600); made if there is none.
+    #[arg(long)]
+    key: PathBuf,
+    /// The request to write; there must be none yet.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+struct IssueFleet {
+    /// The requests, one behind the other, as `request` writes them.
+    requests: PathBuf,
+    /// The domain's folder.
+    #[arg(long)]
+    domain: PathBuf,
+    /// The folder for the certificates: one folder a part, one file an identity.
+    #[arg(long)]
+    out: PathBuf,
+    /// Life of the certificates in days.
+    #[arg(long, default_value_t = pki::issue::DEFAULT_DAYS)]
+    days: u32,
+    /// Requests in one part; the same in every run over one file.
+    #[arg(long, default_value_t = 1_000)]
+    batch: u32,
+    #[command(flatten)]
+    unlock: Unlock,
+    /// Answers in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct Renew {
+    /// The certificate, with or without its private key.
+    certificate: PathBuf,
+    /// A request for the same identity, to certify its key instead of the old one.
+    #[arg(long, value_name = "FILE")]
+    csr: Option<PathBuf>,
+    /// The domain's folder.
+    #[arg(long)]
+    domain: PathBuf,
+    /// The file to write; there must be none yet.
+    #[arg(long)]
+    out: PathBuf,
+    /// Life of the certificate in days.
+    #[arg(long, default_value_t = pki::issue::DEFAULT_DAYS)]
+    days: u32,
+    #[command(flatten)]
+    unlock: Unlock,
+    /// Answers in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
 struct Issue {
     /// One of meter, dno, supplier, dsm, registrar, operator.
     role: Role,
@@ -90,7 +159,11 @@ struct Issue {
     /// The domain's folder.
     #[arg(long)]
     domain: PathBuf,
-    /// The file to write (key, certificate, authority; mode 0600); there must be none yet.
+    /// A request for this role and name; without it a key is made.
+    #[arg(long, value_name = "FILE")]
+    csr: Option<PathBuf>,
+    /// The file to write; there must be none yet. With a request: certificate and authority;
+    /// without: the private key, too (mode 0600).
     #[arg(long)]
     out: PathBuf,
     /// Life of the certificate in days.
@@ -202,6 +275,9 @@ fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Init(init) => cli::init(init, now, random),
         Command::Deployment(deployment) => cli::deployment(&deployment),
+        Command::Request(request) => cli::request(request),
+        Command::IssueFleet(fleet) => cli::issue_fleet(&fleet, now, random),
+        Command::Renew(renew) => cli::renew(&renew, now, random),
         Command::Issue(issue) => cli::issue(issue, now, random),
         Command::SignManifest(sign) => cli::sign_manifest(&sign, now),
         Command::Reseal(reseal) => cli::reseal(&reseal, random),

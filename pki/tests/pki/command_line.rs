@@ -71,7 +71,7 @@ impl Desk {
         tre_pki(&["init", "--domain", text(&domain), "--trust-domain", "grid.example"])
     }
 
-    fn issue(&self, role: &str, id: &str, out: &str, others: &[&str]) -> Ended {
+    pub(crate) fn issue(&self, role: &str, id: &str, out: &str, others: &[&str]) -> Ended {
         let (domain, out) = (self.at("domain"), self.at(out));
         let fixed = ["issue", role, id, "--domain", text(&domain), "--out", text(&out)];
         tre_pki(&[fixed.as_slice(), others].concat())

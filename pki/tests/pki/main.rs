@@ -14,6 +14,8 @@ mod ek;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod fleet;
+#[cfg(test)]
 mod key_file;
 #[cfg(test)]
 mod offer;
@@ -21,6 +23,8 @@ mod offer;
 mod policies;
 #[cfg(test)]
 mod release;
+#[cfg(test)]
+mod requests;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]
