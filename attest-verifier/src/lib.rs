@@ -46,6 +46,7 @@ mod http;
 mod identity;
 mod image;
 mod replay;
+mod revocations;
 mod tls;
 mod trust;
 
@@ -64,5 +65,6 @@ pub use hyper::Method;
 pub use identity::{ClientIdentity, IdentityError, Origin};
 pub use image::{DecompressError, ImageError, ImageFinding, compare_image};
 pub use replay::{ReplayError, ReplayedBank, replay};
+pub use revocations::{RevocationFiles, SeenError};
 pub use tls::ElsewhereError;
 pub use trust::{Trust, TrustError, load_release_key, signature_path};

@@ -13,8 +13,11 @@ use attest_verifier_core::release::{
 use attest_verifier_core::wire::attestation::Evidence;
 use attest_verifier_core::wire::units::UnixMillis;
 
+use attest_verifier_core::revocation::RevocationError;
+
 use crate::bounds;
 use crate::file::{self, FileError};
+use crate::revocations::{RevocationFiles, SeenError};
 
 /// A deployment and the released manifests of the images that may run it. Cheap to clone.
 ///
@@ -50,6 +53,23 @@ pub enum TrustError {
         path: PathBuf,
         /// Why not.
         source: ReleaseKeyError,
+    },
+    /// A revocation list is not relied on.
+    #[error("{path}: {source}", path = .path.display())]
+    Revocations {
+        /// The list.
+        path: PathBuf,
+        /// Why not.
+        source: RevocationError,
+    },
+    /// What was seen of revocation lists cannot be read or kept.
+    #[error("{path}: expected what was seen of revocation lists: {source}",
+        path = .path.display())]
+    Seen {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: SeenError,
     },
     /// A manifest is not the release key's.
     #[error("{manifest}: {source}", manifest = .manifest.display())]
@@ -120,6 +140,18 @@ impl Trust {
             Ok(closest) => closest.release,
             Err(_) => self.reference.first(),
         }
+    }
+
+    /// The same, and keys on a revocation list are believed no more. The newest list seen is
+    /// remembered in a file: an older one is refused.
+    ///
+    /// # Errors
+    ///
+    /// [`TrustError::File`]; [`TrustError::Revocations`]; [`TrustError::Seen`].
+    pub fn revoking(self, files: &RevocationFiles, now: UnixMillis) -> Result<Self, TrustError> {
+        let domain = &self.reference.deployment().trust_domain;
+        let revocations = files.load(domain, now)?;
+        Ok(Self { reference: Arc::new(Arc::unwrap_or_clone(self.reference).revoking(revocations)) })
     }
 
     pub(crate) fn shared(&self) -> Arc<Reference> {

@@ -1,6 +1,7 @@
 //! The commands: files in, files out, and a few lines about it.
 
 mod fleet;
+mod revoke;
 mod roles;
 mod secret;
 mod sign;
@@ -26,6 +27,7 @@ use tre_wire::units::UnixMillis;
 use crate::{Deployment, Enrol, Init, Reseal};
 
 pub(crate) use fleet::issue_fleet;
+pub(crate) use revoke::{reason, revoke};
 pub(crate) use roles::{issue, renew, request};
 pub(crate) use secret::Unlock;
 pub(crate) use sign::sign_manifest;

@@ -9,6 +9,7 @@
 //! | `release.pem`, `release.key.pem` | signs reference manifests | regulator |
 //! | `status.pem`, `status.key.pem` | signs revocations and time | regulator |
 //! | `enrolled/` | one record a TRE | regulator |
+//! | `revocations/` | every revocation list with its signature, from the first one on | all |
 //! | `issued/` | register of role certificates, from the first one on | grid authority |
 
 mod init;
@@ -16,6 +17,8 @@ mod key;
 
 use std::path::{Path, PathBuf};
 
+use attest_verifier::core::release::ReleaseKeyError;
+use attest_verifier::core::revocation::StatusKey;
 use measured_boot::manifest::Purpose;
 use rsa::rand_core::CryptoRngCore;
 use serde::{Deserialize, Serialize};
@@ -37,6 +40,7 @@ use crate::key_file::{self, ClearKeys, KeyFileError, PrivateKey, Protection};
 use crate::passphrase::Passphrase;
 use crate::register::{Register, RegisterError};
 use crate::release::{Signer, SignerError};
+use crate::revoke::{Lists, ListsError};
 
 /// Longest file of a domain. Unit: bytes.
 const FILE_BYTES: u64 = 64 * 1024;
@@ -62,6 +66,15 @@ pub enum DomainError {
     /// An authority's files do not make one.
     #[error(transparent)]
     Authority(AuthorityError),
+    /// The status key's public half is none.
+    #[error("status.pem: {0}")]
+    StatusKey(#[source] ReleaseKeyError),
+    /// The register cannot be read.
+    #[error(transparent)]
+    Register(RegisterError),
+    /// The revocation lists cannot be read.
+    #[error(transparent)]
+    Lists(ListsError),
     /// The release key's file does not hold it.
     #[error(transparent)]
     Signer(SignerError),
@@ -226,6 +239,26 @@ impl Domain {
         Signer::new(&self.private_key(KeyName::Release)?).map_err(DomainError::Signer)
     }
 
+    /// The key that signs revocation lists.
+    ///
+    /// # Errors
+    ///
+    /// [`DomainError::Key`]; [`DomainError::Signer`].
+    pub fn status_signer(&self) -> Result<Signer, DomainError> {
+        Signer::new(&self.private_key(KeyName::Status)?).map_err(DomainError::Signer)
+    }
+
+    /// The revocation lists.
+    ///
+    /// # Errors
+    ///
+    /// [`DomainError::File`]; [`DomainError::StatusKey`].
+    pub fn revocations(&self) -> Result<Lists, DomainError> {
+        let key = self.public_file(KeyName::Status)?;
+        let key = StatusKey::from_pem(&key).map_err(DomainError::StatusKey)?;
+        Ok(Lists::new(self.folder.join(REVOCATIONS), self.trust_domain.clone(), key))
+    }
+
     /// The file with the public half of [`Self::signer`], for verifiers.
     #[must_use]
     pub fn release_key_path(&self) -> PathBuf {
@@ -262,13 +295,18 @@ impl Domain {
         Records::new(self.folder.join(ENROLLED))
     }
 
-    /// What the grid authority issued.
+    /// What the grid authority issued and the newest list does not revoke.
     ///
     /// # Errors
     ///
-    /// [`RegisterError`].
-    pub fn register(&self) -> Result<Register, RegisterError> {
-        Register::open(self.folder.join(ISSUED))
+    /// [`DomainError::Register`]; [`DomainError::Lists`].
+    pub fn register(&self) -> Result<Register, DomainError> {
+        let mut register =
+            Register::open(self.folder.join(ISSUED)).map_err(DomainError::Register)?;
+        if let Some(list) = self.revocations()?.newest().map_err(DomainError::Lists)? {
+            register.strike(&list.revoked);
+        }
+        Ok(register)
     }
 
     /// The deployment file: this domain's two authorities under `policy` (JSON).
@@ -311,6 +349,9 @@ const HEADER: &str = "domain.json";
 
 /// Folder of the register of role certificates.
 const ISSUED: &str = "issued";
+
+/// Folder of the revocation lists.
+const REVOCATIONS: &str = "revocations";
 
 /// Folder of the enrolment records.
 const ENROLLED: &str = "enrolled";

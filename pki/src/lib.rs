@@ -37,4 +37,5 @@ pub mod register;
 pub mod release;
 pub mod renew;
 pub mod request;
+pub mod revoke;
 pub mod validity;

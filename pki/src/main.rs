@@ -15,6 +15,7 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use tre_wire::id::{PeerId, TrustDomain};
+use tre_wire::revocation::Reason;
 use tre_wire::role::Role;
 use tre_wire::units::UnixMillis;
 
@@ -42,6 +43,8 @@ enum Command {
     IssueFleet(IssueFleet),
     /// Certifies a role anew while its certificate is in force; the old one stays good.
     Renew(Renew),
+    /// Takes the keys of an identity out of use: writes and signs the next revocation list.
+    Revoke(Revoke),
     /// Signs a reference manifest as it lies, with the domain's release key.
     SignManifest(SignManifest),
     /// Encrypts a private key under another passphrase, or one that lies in clear.
@@ -177,6 +180,35 @@ struct Issue {
 }
 
 #[derive(Args, Debug)]
+struct Revoke {
+    /// The role; without role and name the last list is only dated and numbered anew.
+    #[arg(requires = "id")]
+    role: Option<Role>,
+    /// The name within the role.
+    id: Option<PeerId>,
+    /// Why: key-compromise, key-lost or withdrawn.
+    #[arg(long, required_unless_present = "refresh", value_parser = cli::reason)]
+    reason: Option<Reason>,
+    /// Names nobody new: dates and numbers the list anew.
+    #[arg(long, conflicts_with_all = ["role", "id", "reason"])]
+    refresh: bool,
+    /// The domain's folder.
+    #[arg(long)]
+    domain: PathBuf,
+    /// For how many days the list is good; a newer one must be out by then.
+    #[arg(long, default_value_t = pki::revoke::DEFAULT_DAYS)]
+    days: u32,
+    /// A copy of the list, with its signature in OUT.sig, in the place of older ones.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    unlock: Unlock,
+    /// Answers in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
 struct SignManifest {
     /// The manifest; it must have an end date (`tre-image date`).
     manifest: PathBuf,
@@ -279,6 +311,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::IssueFleet(fleet) => cli::issue_fleet(&fleet, now, random),
         Command::Renew(renew) => cli::renew(&renew, now, random),
         Command::Issue(issue) => cli::issue(issue, now, random),
+        Command::Revoke(revoke) => cli::revoke(revoke, now),
         Command::SignManifest(sign) => cli::sign_manifest(&sign, now),
         Command::Reseal(reseal) => cli::reseal(&reseal, random),
         Command::Enrol(enrol) => cli::enrol(&enrol, now, random),

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use tre_wire::hex::{Hex32, HexBytes};
 use tre_wire::json::{self, JsonError};
+use tre_wire::revocation::Revoked;
 use tre_wire::role::Identity;
 use tre_wire::units::UnixMillis;
 
@@ -137,6 +138,15 @@ impl Register {
     pub fn in_force(&self, identity: &Identity, now: UnixMillis) -> impl Iterator<Item = &Entry> {
         let entries = self.entries.get(identity).map_or(&[][..], Vec::as_slice);
         entries.iter().filter(move |entry| entry.until >= now)
+    }
+
+    /// Strikes out every certificate of a key that is revoked.
+    pub fn strike(&mut self, revoked: &[Revoked]) {
+        for key in revoked {
+            if let Some(entries) = self.entries.get_mut(&key.identity) {
+                entries.retain(|entry| entry.spki_sha256 != key.spki_sha256);
+            }
+        }
     }
 
     /// Refuses an identity that has a certificate in force.

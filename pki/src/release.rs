@@ -15,6 +15,7 @@ use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 use tre_wire::hex::{Hex32, HexBytes};
 use tre_wire::json::JsonError;
+use tre_wire::signed;
 use tre_wire::units::UnixMillis;
 
 use crate::key_file::PrivateKey;
@@ -60,7 +61,7 @@ pub enum SignError {
     Sign(ring::error::Unspecified),
 }
 
-/// The private release key.
+/// A private key that signs files: the release key, or the status key.
 pub struct Signer {
     pair: EcdsaKeyPair,
     public: ReleaseKey,
@@ -106,6 +107,26 @@ impl Signer {
         &self.public
     }
 
+    /// Signs `file` as it lies, as a file of the kind that `label` says.
+    pub(crate) fn sign_file(
+        &self,
+        label: &'static str,
+        file: &[u8],
+        unlocked_because: Option<&str>,
+    ) -> Result<SignatureFile, ring::error::Unspecified> {
+        let bytes = signed::signed_bytes(label, file, unlocked_because);
+        let signature = self.pair.sign(&self.random, &bytes)?;
+        Ok(SignatureFile {
+            format: FORMAT,
+            label: label.to_owned(),
+            key: Hex32(self.public.id().0),
+            len: signed::length(file),
+            sha256: Hex32(sha256(file).0),
+            unlocked_because: unlocked_because.map(str::to_owned),
+            signature: HexBytes(signature.as_ref().to_vec()),
+        })
+    }
+
     /// Signs the manifest file `file` as it lies, for a domain made for `domain`.
     ///
     /// `unlocked_because` is for a manifest whose inputs were not those of the lock file, and for
@@ -130,17 +151,7 @@ impl Signer {
         if manifest.purpose == Purpose::Demo && domain != Purpose::Demo {
             return Err(SignError::Demo);
         }
-        let bytes = release::signed_bytes(file, unlocked_because);
-        let signature = self.pair.sign(&self.random, &bytes).map_err(SignError::Sign)?;
-        let signature = SignatureFile {
-            format: FORMAT,
-            label: LABEL.to_owned(),
-            key: Hex32(self.public.id().0),
-            len: release::length(file),
-            sha256: Hex32(sha256(file).0),
-            unlocked_because: unlocked_because.map(str::to_owned),
-            signature: HexBytes(signature.as_ref().to_vec()),
-        };
+        let signature = self.sign_file(LABEL, file, unlocked_because).map_err(SignError::Sign)?;
         Ok(Signed { signature, manifest, dates })
     }
 }

@@ -29,8 +29,8 @@ pub(crate) struct Outcome<'a> {
 }
 
 impl Job {
-    pub(crate) fn load(verify: &Verify) -> anyhow::Result<Self> {
-        let trust = verify.reference.load()?;
+    pub(crate) fn load(verify: &Verify, now: UnixMillis) -> anyhow::Result<Self> {
+        let trust = verify.reference.load(now)?;
         if let Some(image) = &verify.image {
             std::fs::metadata(image).with_context(|| format!("image {}", image.display()))?;
         }

@@ -305,7 +305,7 @@ fn each_unusable_input_of_an_enrolment_is_named() {
         fs::write(&path, kept).expect("written");
     };
     let another = manifest(|manifest| manifest.platform.memory_mib = 512);
-    spoil("manifest.json", &another, "the manifest with SHA-256");
+    spoil("manifest.json", &another, "the file with SHA-256");
     spoil("manifest.json", b"{}", "found 2 bytes");
     spoil("manifest.json.sig", b"{}", "signature file is not readable");
     spoil("domain/release.pem", b"none", "expected a PEM public key");

@@ -26,6 +26,8 @@ mod release;
 #[cfg(test)]
 mod requests;
 #[cfg(test)]
+mod revocations;
+#[cfg(test)]
 mod tls;
 #[cfg(test)]
 mod tpm;
