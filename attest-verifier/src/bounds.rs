@@ -44,5 +44,8 @@ pub(crate) const LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// Longest deployment or manifest file. Unit: bytes. What is in them is bounded when read.
 pub(crate) const REFERENCE_BYTES: u64 = 2 * 1024 * 1024;
 
+/// Longest revocation list. Unit: bytes. What is in it is bounded when read.
+pub(crate) const REVOCATION_BYTES: u64 = 8 * 1024 * 1024;
+
 /// Longest image file. Unit: bytes. Ours have under 16 MiB.
 pub(crate) const IMAGE_BYTES: u64 = 256 * 1024 * 1024;

@@ -68,6 +68,7 @@ mod image;
 mod memory;
 mod replay;
 mod stream;
+mod revocations;
 mod tls;
 mod trust;
 
@@ -88,5 +89,6 @@ pub use image::{DecompressError, ImageError, ImageFinding, compare_image};
 pub use memory::{Damage, Memory, MemoryError};
 pub use replay::{ReplayError, ReplayedBank, replay};
 pub use stream::AttestedStream;
+pub use revocations::{RevocationFiles, SeenError};
 pub use tls::ElsewhereError;
 pub use trust::{Trust, TrustError, load_release_key, signature_path};

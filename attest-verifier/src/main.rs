@@ -14,7 +14,7 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 use attest_verifier::core::wire::id::PeerId;
 use attest_verifier::core::wire::units::UnixMillis;
-use attest_verifier::{AttestError, Trust};
+use attest_verifier::{AttestError, RevocationFiles, Trust};
 use clap::{Args, Parser, Subcommand};
 
 /// Verifies a Trustworthy Remote Entity: exit code 0 accepted, 1 refused, 2 usage.
@@ -56,12 +56,24 @@ struct ReferenceFiles {
     /// The public release key (PEM) that signed the manifests: release.pem of the domain.
     #[arg(long)]
     release_key: PathBuf,
+    /// The newest revocation list, with its signature in FILE.sig; FILE.seen remembers it.
+    #[arg(long, value_name = "FILE", requires = "status_key")]
+    revocations: Option<PathBuf>,
+    /// The public status key (PEM) that signs revocation lists: status.pem of the domain.
+    #[arg(long, requires = "revocations")]
+    status_key: Option<PathBuf>,
 }
 
 impl ReferenceFiles {
-    fn load(&self) -> anyhow::Result<Trust> {
-        Trust::load(&self.deployment, &self.manifest, &self.release_key)
-            .context("expected a deployment file and signed reference manifests")
+    fn load(&self, now: UnixMillis) -> anyhow::Result<Trust> {
+        let trust = Trust::load(&self.deployment, &self.manifest, &self.release_key)
+            .context("expected a deployment file and signed reference manifests")?;
+        match (self.revocations.clone(), self.status_key.clone()) {
+            (Some(list), Some(status_key)) => trust
+                .revoking(&RevocationFiles { list, status_key }, now)
+                .context("expected a revocation list to rely on"),
+            _ => Ok(trust),
+        }
     }
 }
 
@@ -191,8 +203,9 @@ fn run(command: Command) -> anyhow::Result<Ending> {
         .context("starting the input and output loop")?;
     match command {
         Command::Verify(verify) => {
-            let job = cli::verify::Job::load(&verify)?;
-            runtime.block_on(job.run(now()?))
+            let now = now()?;
+            let job = cli::verify::Job::load(&verify, now)?;
+            runtime.block_on(job.run(now))
         }
         Command::Fetch(fetch) => runtime.block_on(cli::fetch::run(&fetch)),
         Command::Explain(explain) => runtime.block_on(cli::explain::run(&explain, now()?)),

@@ -12,6 +12,7 @@ use attest_verifier_core::refusal::Refusal;
 use attest_verifier_core::release::{
     ReleaseError, ReleaseKey, ReleaseKeyError, ReleasedManifest, UnverifiedManifest,
 };
+use attest_verifier_core::revocation::RevocationError;
 use attest_verifier_core::verdict::Attested;
 use attest_verifier_core::wire::attestation::Evidence;
 use attest_verifier_core::wire::id::PeerId;
@@ -21,6 +22,7 @@ use crate::bounds;
 use crate::error::AttestError;
 use crate::file::{self, FileError};
 use crate::memory::{Memory, MemoryError};
+use crate::revocations::{RevocationFiles, SeenError};
 
 /// A deployment and the released manifests of the images that may run it. Cheap to clone.
 ///
@@ -57,6 +59,23 @@ pub enum TrustError {
         path: PathBuf,
         /// Why not.
         source: ReleaseKeyError,
+    },
+    /// A revocation list is not relied on.
+    #[error("{path}: {source}", path = .path.display())]
+    Revocations {
+        /// The list.
+        path: PathBuf,
+        /// Why not.
+        source: RevocationError,
+    },
+    /// What was seen of revocation lists cannot be read or kept.
+    #[error("{path}: expected what was seen of revocation lists: {source}",
+        path = .path.display())]
+    Seen {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: SeenError,
     },
     /// A manifest is not the release key's.
     #[error("{manifest}: {source}", manifest = .manifest.display())]
@@ -162,6 +181,19 @@ impl Trust {
             Ok(closest) => closest.release,
             Err(_) => self.reference.first(),
         }
+    }
+
+    /// The same, and keys on a revocation list are believed no more. The newest list seen is
+    /// remembered in a file: an older one is refused.
+    ///
+    /// # Errors
+    ///
+    /// [`TrustError::File`]; [`TrustError::Revocations`]; [`TrustError::Seen`].
+    pub fn revoking(self, files: &RevocationFiles, now: UnixMillis) -> Result<Self, TrustError> {
+        let domain = &self.reference.deployment().trust_domain;
+        let revocations = files.load(domain, now)?;
+        let reference = Arc::unwrap_or_clone(self.reference).revoking(revocations);
+        Ok(Self { reference: Arc::new(reference), ..self })
     }
 
     pub(crate) fn shared(&self) -> Arc<Reference> {

@@ -12,12 +12,14 @@ use rcgen::{
     NameConstraints, PublicKeyData, SanType, SerialNumber, SigningKey as _, string::Ia5String,
 };
 use rsa::rand_core::CryptoRngCore;
+use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use tre_wire::id::TrustDomain;
 use tre_wire::role::Identity;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
+use zeroize::Zeroizing;
 
+use crate::key_file::PrivateKey;
 use crate::validity::Validity;
 
 /// The authorities of a domain.
@@ -118,14 +120,6 @@ pub enum AuthorityError {
         /// The authority.
         authority: AuthorityKind,
     },
-    /// No private key in the file.
-    #[error("expected one PEM private key (PKCS#8) of the {authority}: {source}")]
-    Key {
-        /// The authority.
-        authority: AuthorityKind,
-        /// What the reader found.
-        source: rustls_pki_types::pem::Error,
-    },
     /// The key is not one that signs here.
     #[error("expected a P-256 private key of the {authority}: {source}")]
     KeyUnusable {
@@ -158,23 +152,20 @@ impl fmt::Debug for Authority {
 }
 
 impl Authority {
-    /// The authority in these two PEM files.
+    /// The authority with this certificate (PEM) and this key.
     ///
     /// # Errors
     ///
     /// [`AuthorityError`]: unreadable, not an authority, or not a pair.
-    pub fn from_pem(
+    pub fn new(
         kind: AuthorityKind,
         certificate: &[u8],
-        key: &[u8],
+        key: &PrivateKey,
     ) -> Result<Self, AuthorityError> {
-        let certificate = CertificateDer::from_pem_slice(certificate)
-            .map_err(|source| AuthorityError::Certificate { authority: kind, source })?;
-        let key = PrivatePkcs8KeyDer::from_pem_slice(key)
-            .map_err(|source| AuthorityError::Key { authority: kind, source })?;
-        let unusable = |source| AuthorityError::KeyUnusable { authority: kind, source };
-        let key = KeyPair::from_pkcs8_der_and_sign_algo(&key, &rcgen::PKCS_ECDSA_P256_SHA256)
-            .map_err(unusable)?;
+        let certificate = read_certificate(kind, certificate)?;
+        let algorithm = &rcgen::PKCS_ECDSA_P256_SHA256;
+        let key = KeyPair::from_pkcs8_der_and_sign_algo(&key.pkcs8(), algorithm)
+            .map_err(|source| AuthorityError::KeyUnusable { authority: kind, source })?;
         let unreadable = AuthorityError::Unreadable { authority: kind };
         let Ok(([], parsed)) = X509Certificate::from_der(&certificate) else {
             return Err(unreadable);
@@ -242,7 +233,19 @@ impl Authority {
         validity: Validity,
         random: &mut dyn CryptoRngCore,
     ) -> Result<CertificateDer<'static>, CertifyError> {
-        let mut params = params(identity.id.as_str(), &identity.trust_domain, validity, random)?;
+        self.certify_as(profile, identity, key, validity, &Serial::draw(random)?)
+    }
+
+    /// The same with a serial number that was drawn before.
+    pub(crate) fn certify_as(
+        &self,
+        profile: Profile,
+        identity: &Identity,
+        key: &impl PublicKeyData,
+        validity: Validity,
+        serial: &Serial,
+    ) -> Result<CertificateDer<'static>, CertifyError> {
+        let mut params = params(identity.id.as_str(), &identity.trust_domain, validity, serial);
         let uri = Ia5String::try_from(identity.to_string()).map_err(CertifyError::Make)?;
         params.subject_alt_names = vec![SanType::URI(uri)];
         params.is_ca = IsCa::ExplicitNoCa;
@@ -266,10 +269,10 @@ impl Authority {
         &self.certificate
     }
 
-    /// Its private key, PKCS#8 in PEM.
+    /// Its private key.
     #[must_use]
-    pub(crate) fn key_pem(&self) -> zeroize::Zeroizing<String> {
-        zeroize::Zeroizing::new(self.issuer.key().serialize_pem())
+    pub(crate) fn key(&self) -> PrivateKey {
+        PrivateKey::from_der(Zeroizing::new(self.issuer.key().serialize_der()))
     }
 
     fn sign(
@@ -287,13 +290,22 @@ impl Authority {
     }
 }
 
+/// The one certificate of an authority in a PEM file.
+pub(crate) fn read_certificate(
+    kind: AuthorityKind,
+    pem: &[u8],
+) -> Result<CertificateDer<'static>, AuthorityError> {
+    CertificateDer::from_pem_slice(pem)
+        .map_err(|source| AuthorityError::Certificate { authority: kind, source })
+}
+
 /// What every certificate has: names, validity, a random serial number, its issuer's key id.
 fn params(
     name: &str,
     domain: &TrustDomain,
     validity: Validity,
-    random: &mut dyn CryptoRngCore,
-) -> Result<CertificateParams, CertifyError> {
+    serial: &Serial,
+) -> CertificateParams {
     let mut params = CertificateParams::default();
     let mut subject = DistinguishedName::new();
     subject.push(DnType::OrganizationName, domain.as_str());
@@ -302,13 +314,27 @@ fn params(
     params.not_before = validity.not_before();
     params.not_after = validity.not_after();
     params.use_authority_key_identifier_extension = true;
-    let mut serial = [0; SERIAL_BYTES];
-    random.try_fill_bytes(&mut serial).map_err(CertifyError::Random)?;
-    let [first, ..] = &mut serial;
-    // Positive, and always of the same length. [RFC5280]
-    *first = (*first & 0x7f) | 0x40;
-    params.serial_number = Some(SerialNumber::from_slice(&serial));
-    Ok(params)
+    params.serial_number = Some(SerialNumber::from_slice(&serial.0));
+    params
+}
+
+/// A certificate's serial number: random, positive, always of the same length. `[RFC5280]`
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Serial([u8; SERIAL_BYTES]);
+
+impl Serial {
+    /// Draws one.
+    pub(crate) fn draw(random: &mut dyn CryptoRngCore) -> Result<Self, CertifyError> {
+        let mut serial = [0; SERIAL_BYTES];
+        random.try_fill_bytes(&mut serial).map_err(CertifyError::Random)?;
+        let [first, ..] = &mut serial;
+        *first = (*first & 0x7f) | 0x40;
+        Ok(Self(serial))
+    }
+
+    pub(crate) const fn as_bytes(&self) -> &[u8; SERIAL_BYTES] {
+        &self.0
+    }
 }
 
 /// The parameters of an authority's certificate.
@@ -318,7 +344,7 @@ fn authority_params(
     validity: Validity,
     random: &mut dyn CryptoRngCore,
 ) -> Result<CertificateParams, CertifyError> {
-    let mut params = params(kind.as_str(), domain, validity, random)?;
+    let mut params = params(kind.as_str(), domain, validity, &Serial::draw(random)?);
     let below = u8::from(kind == AuthorityKind::Root);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(below));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];

@@ -1,27 +1,35 @@
 //! The commands: files in, files out, and a few lines about it.
 
+mod fleet;
+mod revoke;
+mod roles;
+mod secret;
 mod sign;
 
 use anyhow::Context as _;
 use attest_verifier::{ClientIdentity, Trust};
-use measured_boot::digest::sha256;
-use pki::domain::Domain;
+use pki::domain::{Domain, InitError, KeyName};
 use pki::ek::EkRoots;
 use pki::enrol::Enrolment;
 use pki::enrol::record::Record;
 use pki::file::{self, Access, FileError};
-use pki::issue;
+use pki::key_file;
+use pki::passphrase::Passphrase;
 use pki::validity::Validity;
 use rsa::rand_core::CryptoRngCore;
 use serde::Serialize;
 use tre_wire::deployment::{MAX_BYTES, measurement};
 use tre_wire::hex::{self, Hex32};
 use tre_wire::json;
-use tre_wire::role::{Identity, Role};
+use tre_wire::role::Role;
 use tre_wire::units::UnixMillis;
 
-use crate::{Deployment, Enrol, Init, Issue};
+use crate::{Deployment, Enrol, Init, Reseal};
 
+pub(crate) use fleet::issue_fleet;
+pub(crate) use revoke::{reason, revoke};
+pub(crate) use roles::{issue, renew, request};
+pub(crate) use secret::Unlock;
 pub(crate) use sign::sign_manifest;
 
 /// Answers with `text`, or with `facts` in JSON.
@@ -45,13 +53,22 @@ pub(crate) fn init(
     now: UnixMillis,
     random: &mut dyn CryptoRngCore,
 ) -> anyhow::Result<()> {
-    let Init { domain: folder, trust_domain, demo, json } = init;
-    let make = if demo { Domain::init_demo } else { Domain::init };
-    let domain = make(&folder, trust_domain, now, random)?;
+    let Init { domain: folder, trust_domain, demo, no_passphrase, unlock, json } = init;
+    // Before anybody has to type a passphrase; the making itself holds to it, too.
+    if folder.symlink_metadata().is_ok() {
+        return Err(InitError::Exists { path: folder }.into());
+    }
+    let domain = if no_passphrase {
+        Domain::init_demo(&folder, trust_domain, now, random)?
+    } else {
+        let make = if demo { Domain::init_sealed_demo } else { Domain::init };
+        make(&folder, trust_domain, &unlock.new_passphrase()?, now, random)?
+    };
     let trust_domain = domain.trust_domain().as_str();
     let kind = if demo { "DEMO domain" } else { "domain" };
+    let keys = if no_passphrase { "lie in clear" } else { "are encrypted" };
     let text = format!(
-        "made the {kind} {trust_domain} in {folder}\n\
+        "made the {kind} {trust_domain} in {folder}; its private keys {keys}\n\
          take root.key.pem offline: nothing below needs it\n\
          give release.pem to everybody who is to verify a TRE",
         folder = folder.display()
@@ -80,33 +97,17 @@ pub(crate) fn deployment(deployment: &Deployment) -> anyhow::Result<()> {
     answer(*json, &facts, &text)
 }
 
-#[derive(Serialize)]
-struct Issued<'a> {
-    identity: &'a Identity,
-    file: String,
-    ends: UnixMillis,
-    spki_sha256: Hex32,
-}
-
-pub(crate) fn issue(
-    issue: Issue,
-    now: UnixMillis,
-    random: &mut dyn CryptoRngCore,
-) -> anyhow::Result<()> {
-    let Issue { role, id, domain, out, days, json } = issue;
-    let domain = Domain::open(&domain)?;
-    let validity = Validity::of_days(now, days)?;
-    let authority = domain.grid_authority()?;
-    let credential = issue::issue(&authority, domain.identity(role, id), validity, random)?;
-    file::write_new(&out, credential.to_pem().as_bytes(), Access::Owner)?;
-    let facts = Issued {
-        identity: credential.identity(),
-        file: out.display().to_string(),
-        ends: validity.ends(),
-        spki_sha256: Hex32(sha256(credential.spki()).0),
+pub(crate) fn reseal(reseal: &Reseal, random: &mut dyn CryptoRngCore) -> anyhow::Result<()> {
+    let Reseal { key, unlock, new_passphrase_file } = reseal;
+    let sealed = key_file::is_sealed(key)?;
+    let old = sealed.then(|| unlock.passphrase("Old passphrase: ")).transpose()?;
+    let new = match new_passphrase_file {
+        Some(file) => Passphrase::from_file(file)?,
+        None => secret::ask_twice()?,
     };
-    let text = format!("issued {} for {days} days: {}", facts.identity, out.display());
-    answer(json, &facts, &text)
+    key_file::reseal(key, old.as_ref(), &new, random)?;
+    println!("encrypted {} under the new passphrase", key.display());
+    Ok(())
 }
 
 pub(crate) fn enrol(
@@ -118,7 +119,7 @@ pub(crate) fn enrol(
     if let Some(path) = copy.filter(|path| path.symlink_metadata().is_ok()) {
         return Err(FileError::Exists { path: path.to_path_buf() }.into());
     }
-    let domain = Domain::open(&enrol.domain)?;
+    let domain = enrol.unlock.open(&enrol.domain, KeyName::TreAuthority)?;
     let own = domain.release_key_path();
     let release_key = enrol.release_key.as_deref().unwrap_or(&own);
     let trust = Trust::load(&enrol.deployment, &enrol.manifest, release_key)?;

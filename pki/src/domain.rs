@@ -9,14 +9,17 @@
 //! | `release.pem`, `release.key.pem` | signs reference manifests | regulator |
 //! | `status.pem`, `status.key.pem` | signs revocations and time | regulator |
 //! | `enrolled/` | one record a TRE | regulator |
+//! | `revocations/` | every revocation list with its signature, from the first one on | all |
+//! | `issued/` | register of role certificates, from the first one on | grid authority |
 
-use std::fs;
-use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+mod init;
+mod key;
+
 use std::path::{Path, PathBuf};
 
+use attest_verifier::core::release::ReleaseKeyError;
+use attest_verifier::core::revocation::StatusKey;
 use measured_boot::manifest::Purpose;
-use rcgen::KeyPair;
 use rsa::rand_core::CryptoRngCore;
 use serde::{Deserialize, Serialize};
 use tre_wire::deployment::{self, Deployment};
@@ -26,66 +29,21 @@ use tre_wire::json::{self, JsonError};
 use tre_wire::policy::Policy;
 use tre_wire::role::{Identity, Role};
 use tre_wire::units::UnixMillis;
-use zeroize::Zeroizing;
 
-use crate::authority::{Authority, AuthorityError, AuthorityKind, CertifyError};
+pub use self::init::InitError;
+use self::init::NewDomain;
+pub use self::key::KeyName;
+use crate::authority::{self, Authority, AuthorityError, AuthorityKind};
 use crate::enrol::record::Records;
-use crate::file::{self, Access, FileError};
-use crate::pem;
+use crate::file::{self, FileError};
+use crate::key_file::{self, ClearKeys, KeyFileError, PrivateKey, Protection};
+use crate::passphrase::Passphrase;
+use crate::register::{Register, RegisterError};
 use crate::release::{Signer, SignerError};
-use crate::validity::{self, Validity, ValidityError};
-
-/// Life of the authorities below the root. Unit: days.
-const AUTHORITY_DAYS: u32 = 10 * 366;
-
-/// Longest name of a trust domain, as an organisation in a certificate has it. `[RFC5280]`
-const NAME_CHARS: usize = 64;
+use crate::revoke::{Lists, ListsError};
 
 /// Longest file of a domain. Unit: bytes.
 const FILE_BYTES: u64 = 64 * 1024;
-
-/// Why a domain was not made.
-#[derive(Debug, thiserror::Error)]
-pub enum InitError {
-    /// There is something already, and keys are never overwritten.
-    #[error(
-        "expected no {path}, found one; choose another folder for the new domain",
-        path = path.display()
-    )]
-    Exists {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// The name is too long for a certificate.
-    #[error("expected a trust domain of at most {NAME_CHARS} characters, found {found}")]
-    NameLength {
-        /// Characters found.
-        found: usize,
-    },
-    /// The clock is unusable.
-    #[error(transparent)]
-    Validity(ValidityError),
-    /// A key could not be made.
-    #[error("cannot make a key: {0}")]
-    Key(#[source] rcgen::Error),
-    /// A certificate could not be made.
-    #[error(transparent)]
-    Certify(CertifyError),
-    /// `domain.json` could not be encoded.
-    #[error("cannot encode domain.json: {0}")]
-    Header(#[source] JsonError),
-    /// A file could not be written.
-    #[error(transparent)]
-    File(FileError),
-    /// The folder could not be made or named.
-    #[error("cannot make folder {path}: {source}", path = path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-}
 
 /// Why a folder cannot be used as a domain.
 #[derive(Debug, thiserror::Error)]
@@ -102,9 +60,21 @@ pub enum DomainError {
         /// Format found.
         found: u32,
     },
+    /// A private key's file does not give it.
+    #[error(transparent)]
+    Key(KeyFileError),
     /// An authority's files do not make one.
     #[error(transparent)]
     Authority(AuthorityError),
+    /// The status key's public half is none.
+    #[error("status.pem: {0}")]
+    StatusKey(#[source] ReleaseKeyError),
+    /// The register cannot be read.
+    #[error(transparent)]
+    Register(RegisterError),
+    /// The revocation lists cannot be read.
+    #[error(transparent)]
+    Lists(ListsError),
     /// The release key's file does not hold it.
     #[error(transparent)]
     Signer(SignerError),
@@ -137,11 +107,12 @@ pub struct Domain {
     folder: PathBuf,
     trust_domain: TrustDomain,
     purpose: Purpose,
+    passphrase: Option<Passphrase>,
 }
 
 impl Domain {
     /// Makes the keys and certificates of a new domain for real boxes: `folder` appears whole, or
-    /// not at all.
+    /// not at all. Its private keys are encrypted under `passphrase`.
     ///
     /// # Errors
     ///
@@ -149,14 +120,16 @@ impl Domain {
     pub fn init(
         folder: &Path,
         trust_domain: TrustDomain,
+        passphrase: &Passphrase,
         now: UnixMillis,
         random: &mut dyn CryptoRngCore,
     ) -> Result<Self, InitError> {
-        Self::make(folder, trust_domain, Purpose::Production, now, random)
+        let purpose = Purpose::Production;
+        Self::make(folder, trust_domain, purpose, Some(passphrase), now, random)
     }
 
-    /// The same for tests and demonstrations: its release key also signs manifests for DEMO, and
-    /// nobody who means real boxes may trust it.
+    /// The same for tests and demonstrations, with its keys in clear: its release key also signs
+    /// manifests for DEMO, and nobody who means real boxes may trust it.
     ///
     /// # Errors
     ///
@@ -167,38 +140,37 @@ impl Domain {
         now: UnixMillis,
         random: &mut dyn CryptoRngCore,
     ) -> Result<Self, InitError> {
-        Self::make(folder, trust_domain, Purpose::Demo, now, random)
+        Self::make(folder, trust_domain, Purpose::Demo, None, now, random)
+    }
+
+    /// The same with its keys encrypted.
+    ///
+    /// # Errors
+    ///
+    /// [`InitError`].
+    pub fn init_sealed_demo(
+        folder: &Path,
+        trust_domain: TrustDomain,
+        passphrase: &Passphrase,
+        now: UnixMillis,
+        random: &mut dyn CryptoRngCore,
+    ) -> Result<Self, InitError> {
+        Self::make(folder, trust_domain, Purpose::Demo, Some(passphrase), now, random)
     }
 
     fn make(
         folder: &Path,
         trust_domain: TrustDomain,
         purpose: Purpose,
+        passphrase: Option<&Passphrase>,
         now: UnixMillis,
         random: &mut dyn CryptoRngCore,
     ) -> Result<Self, InitError> {
-        if folder.symlink_metadata().is_ok() {
-            return Err(InitError::Exists { path: folder.to_path_buf() });
-        }
-        let found = trust_domain.as_str().len();
-        if found > NAME_CHARS {
-            return Err(InitError::NameLength { found });
-        }
-        let failed = |source| InitError::Folder { path: folder.to_path_buf(), source };
-        let parent = match folder.parent() {
-            Some(parent) if parent != Path::new("") => parent,
-            _ => Path::new("."),
-        };
-        let draft = tempfile::Builder::new()
-            .prefix(".tre-pki-")
-            .permissions(fs::Permissions::from_mode(0o700))
-            .tempdir_in(parent)
-            .map_err(failed)?;
-        fill(draft.path(), &trust_domain, purpose, now, random)?;
-        fs::rename(draft.path(), folder).map_err(failed)?;
-        let _moved = draft.keep();
-        fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed)?;
-        Ok(Self { folder: folder.to_path_buf(), trust_domain, purpose })
+        let protection = passphrase.map_or(Protection::Clear, Protection::Sealed);
+        let new = NewDomain { trust_domain: &trust_domain, purpose, protection, now };
+        init::make(folder, new, random)?;
+        let passphrase = passphrase.cloned();
+        Ok(Self { folder: folder.to_path_buf(), trust_domain, purpose, passphrase })
     }
 
     /// Opens a domain that [`Self::init`] made.
@@ -213,7 +185,37 @@ impl Domain {
             return Err(DomainError::Format { found: header.format });
         }
         let Header { trust_domain, purpose, .. } = header;
-        Ok(Self { folder: folder.to_path_buf(), trust_domain, purpose })
+        Ok(Self { folder: folder.to_path_buf(), trust_domain, purpose, passphrase: None })
+    }
+
+    /// The same domain, its keys to be decrypted with `passphrase`.
+    #[must_use]
+    pub fn unlocked_by(self, passphrase: Passphrase) -> Self {
+        Self { passphrase: Some(passphrase), ..self }
+    }
+
+    /// Whether the private key `name` is encrypted.
+    ///
+    /// # Errors
+    ///
+    /// [`DomainError::Key`].
+    pub fn is_sealed(&self, name: KeyName) -> Result<bool, DomainError> {
+        key_file::is_sealed(&self.private_path(name)).map_err(DomainError::Key)
+    }
+
+    /// The file with the private key `name`.
+    #[must_use]
+    pub fn private_path(&self, name: KeyName) -> PathBuf {
+        self.folder.join(name.private_file())
+    }
+
+    fn private_key(&self, name: KeyName) -> Result<PrivateKey, DomainError> {
+        let clear = match self.purpose {
+            Purpose::Production => ClearKeys::Refused,
+            Purpose::Demo => ClearKeys::Allowed,
+        };
+        key_file::open(&self.private_path(name), self.passphrase.as_ref(), clear)
+            .map_err(DomainError::Key)
     }
 
     /// The name in which all identities of the domain live.
@@ -232,17 +234,35 @@ impl Domain {
     ///
     /// # Errors
     ///
-    /// [`DomainError::File`]; [`DomainError::Signer`].
+    /// [`DomainError::Key`]; [`DomainError::Signer`].
     pub fn signer(&self) -> Result<Signer, DomainError> {
-        let path = self.folder.join(format!("{RELEASE}.key.pem"));
-        let key = file::read(&path, FILE_BYTES).map(Zeroizing::new).map_err(DomainError::File)?;
-        Signer::from_pem(&key).map_err(DomainError::Signer)
+        Signer::new(&self.private_key(KeyName::Release)?).map_err(DomainError::Signer)
+    }
+
+    /// The key that signs revocation lists.
+    ///
+    /// # Errors
+    ///
+    /// [`DomainError::Key`]; [`DomainError::Signer`].
+    pub fn status_signer(&self) -> Result<Signer, DomainError> {
+        Signer::new(&self.private_key(KeyName::Status)?).map_err(DomainError::Signer)
+    }
+
+    /// The revocation lists.
+    ///
+    /// # Errors
+    ///
+    /// [`DomainError::File`]; [`DomainError::StatusKey`].
+    pub fn revocations(&self) -> Result<Lists, DomainError> {
+        let key = self.public_file(KeyName::Status)?;
+        let key = StatusKey::from_pem(&key).map_err(DomainError::StatusKey)?;
+        Ok(Lists::new(self.folder.join(REVOCATIONS), self.trust_domain.clone(), key))
     }
 
     /// The file with the public half of [`Self::signer`], for verifiers.
     #[must_use]
     pub fn release_key_path(&self) -> PathBuf {
-        self.folder.join(format!("{RELEASE}.pem"))
+        self.folder.join(KeyName::Release.public_file())
     }
 
     /// The identity of `id` in `role`.
@@ -275,6 +295,20 @@ impl Domain {
         Records::new(self.folder.join(ENROLLED))
     }
 
+    /// What the grid authority issued and the newest list does not revoke.
+    ///
+    /// # Errors
+    ///
+    /// [`DomainError::Register`]; [`DomainError::Lists`].
+    pub fn register(&self) -> Result<Register, DomainError> {
+        let mut register =
+            Register::open(self.folder.join(ISSUED)).map_err(DomainError::Register)?;
+        if let Some(list) = self.revocations()?.newest().map_err(DomainError::Lists)? {
+            register.strike(&list.revoked);
+        }
+        Ok(register)
+    }
+
     /// The deployment file: this domain's two authorities under `policy` (JSON).
     ///
     /// # Errors
@@ -282,12 +316,16 @@ impl Domain {
     /// [`DomainError`]; what every TRE would refuse is refused here.
     pub fn deployment(&self, policy: &[u8]) -> Result<Vec<u8>, DomainError> {
         let policy: Policy = json::decode(policy).map_err(DomainError::Policy)?;
-        let anchor = |authority: &Authority| vec![HexBytes(authority.certificate().to_vec())];
+        let anchor = |kind| {
+            let file = self.public_file(KeyName::of(kind))?;
+            let der = authority::read_certificate(kind, &file).map_err(DomainError::Authority)?;
+            Ok(vec![HexBytes(der.to_vec())])
+        };
         let deployment = Deployment {
             format: 1,
             trust_domain: self.trust_domain.clone(),
-            tre_authorities: anchor(&self.tre_authority()?),
-            grid_authorities: anchor(&self.grid_authority()?),
+            tre_authorities: anchor(AuthorityKind::Tre)?,
+            grid_authorities: anchor(AuthorityKind::Grid)?,
             policy,
         };
         let bytes = json::encode(&deployment).map_err(DomainError::Json)?;
@@ -296,69 +334,24 @@ impl Domain {
     }
 
     fn authority(&self, kind: AuthorityKind) -> Result<Authority, DomainError> {
-        let stem = stem(kind);
-        let read = |name: String| file::read(&self.folder.join(name), FILE_BYTES);
-        let certificate = read(format!("{stem}.pem")).map_err(DomainError::File)?;
-        let key = read(format!("{stem}.key.pem")).map(Zeroizing::new).map_err(DomainError::File)?;
-        Authority::from_pem(kind, &certificate, &key).map_err(DomainError::Authority)
+        let certificate = self.public_file(KeyName::of(kind))?;
+        let key = self.private_key(KeyName::of(kind))?;
+        Authority::new(kind, &certificate, &key).map_err(DomainError::Authority)
+    }
+
+    fn public_file(&self, name: KeyName) -> Result<Vec<u8>, DomainError> {
+        file::read(&self.folder.join(name.public_file()), FILE_BYTES).map_err(DomainError::File)
     }
 }
 
 /// File with the format and the name.
 const HEADER: &str = "domain.json";
 
+/// Folder of the register of role certificates.
+const ISSUED: &str = "issued";
+
+/// Folder of the revocation lists.
+const REVOCATIONS: &str = "revocations";
+
 /// Folder of the enrolment records.
 const ENROLLED: &str = "enrolled";
-
-/// How the release key's files are named.
-const RELEASE: &str = "release";
-
-/// How the status key's files are named.
-const STATUS: &str = "status";
-
-/// How an authority's files are named.
-const fn stem(kind: AuthorityKind) -> &'static str {
-    match kind {
-        AuthorityKind::Root => "root",
-        AuthorityKind::Tre => "tre-authority",
-        AuthorityKind::Grid => "grid-authority",
-    }
-}
-
-/// Writes all files of a new domain into `folder`.
-fn fill(
-    folder: &Path,
-    trust_domain: &TrustDomain,
-    purpose: Purpose,
-    now: UnixMillis,
-    random: &mut dyn CryptoRngCore,
-) -> Result<(), InitError> {
-    let life = |days| Validity::of_days(now, days).map_err(InitError::Validity);
-    let (long, short) = (life(validity::MOST_DAYS)?, life(AUTHORITY_DAYS)?);
-    let put = |name: String, text: &str, access| {
-        file::write_new(&folder.join(name), text.as_bytes(), access).map_err(InitError::File)
-    };
-    let root = Authority::root(trust_domain, long, random).map_err(InitError::Certify)?;
-    let mut below = |kind| root.subordinate(kind, trust_domain, short, random);
-    let tre = below(AuthorityKind::Tre).map_err(InitError::Certify)?;
-    let grid = below(AuthorityKind::Grid).map_err(InitError::Certify)?;
-    for (kind, authority) in
-        [(AuthorityKind::Root, &root), (AuthorityKind::Tre, &tre), (AuthorityKind::Grid, &grid)]
-    {
-        let stem = stem(kind);
-        let certificate = pem::certificate(authority.certificate());
-        put(format!("{stem}.pem"), &certificate, Access::Everybody)?;
-        put(format!("{stem}.key.pem"), &authority.key_pem(), Access::Owner)?;
-    }
-    for stem in [RELEASE, STATUS] {
-        let key = KeyPair::generate().map_err(InitError::Key)?;
-        put(format!("{stem}.pem"), &key.public_key_pem(), Access::Everybody)?;
-        put(format!("{stem}.key.pem"), &Zeroizing::new(key.serialize_pem()), Access::Owner)?;
-    }
-    let header = Header { format: 1, trust_domain: trust_domain.clone(), purpose };
-    let header = json::encode(&header).map_err(InitError::Header)?;
-    let path = folder.join(HEADER);
-    file::write_new(&path, &header, Access::Everybody).map_err(InitError::File)?;
-    let enrolled = folder.join(ENROLLED);
-    fs::create_dir(&enrolled).map_err(|source| InitError::Folder { path: enrolled, source })
-}

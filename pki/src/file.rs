@@ -5,6 +5,8 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 /// Who may read a new file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Access {
@@ -43,6 +45,17 @@ pub enum FileError {
         /// Most bytes allowed.
         most: u64,
     },
+    /// Others than its owner can read the file, or change it.
+    #[error(
+        "expected {path} to be its owner's alone (mode 0600), found mode {found:04o}; run \
+         chmod 600, and ask who has read it", path = path.display()
+    )]
+    Mode {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        found: u32,
+    },
     /// The file cannot be read.
     #[error("cannot read {path}: {source}", path = path.display())]
     Read {
@@ -68,8 +81,31 @@ pub enum FileError {
 /// [`FileError::Read`] and [`FileError::TooLong`].
 pub fn read(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
     let failed = |source| FileError::Read { path: path.to_path_buf(), source };
-    let mut bytes = Vec::new();
+    read_open(File::open(path).map_err(failed)?, path, most, Vec::new())
+}
+
+/// The same for a file with a secret in it: nobody but its owner may read or change it.
+///
+/// # Errors
+///
+/// [`FileError::Mode`], [`FileError::Read`] and [`FileError::TooLong`].
+pub fn read_private(path: &Path, most: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    let failed = |source| FileError::Read { path: path.to_path_buf(), source };
     let file = File::open(path).map_err(failed)?;
+    let found = file.metadata().map_err(failed)?.permissions().mode() & 0o7777;
+    if found & OTHERS != 0 {
+        return Err(FileError::Mode { path: path.to_path_buf(), found });
+    }
+    // Room for all of it at once: a grown copy would be left in memory.
+    let room = usize::try_from(most.saturating_add(1)).unwrap_or(0);
+    read_open(file, path, most, Vec::with_capacity(room)).map(Zeroizing::new)
+}
+
+/// Permission bits of everybody but the owner.
+const OTHERS: u32 = 0o077;
+
+fn read_open(file: File, path: &Path, most: u64, mut bytes: Vec<u8>) -> Result<Vec<u8>, FileError> {
+    let failed = |source| FileError::Read { path: path.to_path_buf(), source };
     file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
     if u64::try_from(bytes.len()).is_ok_and(|found| found <= most) {
         Ok(bytes)
@@ -85,14 +121,7 @@ pub fn read(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
 /// [`FileError::Exists`] if there is one already; [`FileError::Write`].
 pub fn write_new(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
     let failed = |source| FileError::Write { path: path.to_path_buf(), source };
-    let folder = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    file.as_file().set_permissions(Permissions::from_mode(access.mode())).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
+    let file = draft(path, bytes, access).map_err(failed)?;
     match file.persist_noclobber(path) {
         Ok(_) => {}
         Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => {
@@ -100,8 +129,40 @@ pub fn write_new(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileEr
         }
         Err(refused) => return Err(failed(refused.error)),
     }
-    // The name is durable only when its folder is.
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    sync_folder(path).map_err(failed)
+}
+
+/// Writes a file in the place of another: under its name stands the old one or the new one, whole.
+///
+/// # Errors
+///
+/// [`FileError::Write`].
+pub fn replace(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
+    let failed = |source| FileError::Write { path: path.to_path_buf(), source };
+    let file = draft(path, bytes, access).map_err(failed)?;
+    file.persist(path).map_err(|refused| failed(refused.error))?;
+    sync_folder(path).map_err(failed)
+}
+
+/// A nameless file beside `path` with this content, on disk.
+fn draft(path: &Path, bytes: &[u8], access: Access) -> io::Result<tempfile::NamedTempFile> {
+    let mut file = tempfile::NamedTempFile::new_in(folder_of(path))?;
+    file.write_all(bytes)?;
+    file.as_file().set_permissions(Permissions::from_mode(access.mode()))?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+/// The name is durable only when its folder is.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(folder_of(path)).and_then(|folder| folder.sync_all())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
 }
 
 #[cfg(test)]
@@ -128,6 +189,33 @@ mod tests {
             let found = std::fs::metadata(&path).expect("there").permissions().mode() & 0o7777;
             assert_eq!(found, expected, "{access:?}");
         }
+    }
+
+    #[test]
+    fn a_secret_that_others_can_read_or_change_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("key.pem");
+        write_new(&path, b"secret", Access::Owner).expect("new");
+        assert_eq!(read_private(&path, 6).expect("its owner's").as_slice(), b"secret");
+        for mode in [0o640, 0o604, 0o620, 0o602, 0o610, 0o601] {
+            std::fs::set_permissions(&path, Permissions::from_mode(mode)).expect("ours");
+            let refused = read_private(&path, 6).map(|_| ());
+            let found = mode;
+            assert!(
+                matches!(refused, Err(FileError::Mode { found: mode, .. }) if mode == found),
+                "{mode:o}: {refused:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_replaced_file_is_its_owners_alone_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("key.pem");
+        write_new(&path, b"first", Access::Everybody).expect("new");
+        replace(&path, b"second", Access::Owner).expect("replaced");
+        assert_eq!(read_private(&path, 6).expect("its owner's").as_slice(), b"second");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
     }
 
     #[test]

@@ -13,8 +13,11 @@
 //! | `TPM2-P1` | TCG TPM 2.0 Library, part 1: Architecture |
 //! | `EKP`, `AKP` | TCG EK and AK credential profiles |
 //! | `RFC2104` | HMAC: Keyed-Hashing for Message Authentication |
+//! | `RFC2986` | PKCS #10: Certification Request Syntax Specification |
 //! | `RFC5280` | Internet X.509 Public Key Infrastructure Certificate and CRL Profile |
 //! | `RFC7468` | Textual Encodings of PKIX, PKCS and CMS Structures |
+//! | `RFC7914` | The scrypt Password-Based Key Derivation Function |
+//! | `RFC8018` | PKCS #5: Password-Based Cryptography Specification Version 2.1 |
 //! | `RFC9336` | X.509 Certificate General-Purpose Extended Key Usage for Document Signing |
 
 #![forbid(unsafe_code)]
@@ -25,7 +28,14 @@ pub mod domain;
 pub mod ek;
 pub mod enrol;
 pub mod file;
+pub mod fleet;
 pub mod issue;
+pub mod key_file;
+pub mod passphrase;
 mod pem;
+pub mod register;
 pub mod release;
+pub mod renew;
+pub mod request;
+pub mod revoke;
 pub mod validity;

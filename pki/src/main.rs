@@ -15,8 +15,11 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use tre_wire::id::{PeerId, TrustDomain};
+use tre_wire::revocation::Reason;
 use tre_wire::role::Role;
 use tre_wire::units::UnixMillis;
+
+use crate::cli::Unlock;
 
 /// Keeps a trust domain: makes its authorities, enrols TREs, certifies roles.
 #[derive(Debug, Parser)]
@@ -32,10 +35,20 @@ enum Command {
     Init(Init),
     /// Writes the deployment file that `tre-image disk` puts on a data disk.
     Deployment(Deployment),
-    /// Makes a key for a role and certifies it, in one file.
+    /// Makes a key for a role and a request for its certificate; needs no domain.
+    Request(Request),
+    /// Certifies a role: the key of a request, or a fresh one, in one file.
     Issue(Issue),
+    /// Certifies a fleet: a file of requests, in parts, from where it was stopped.
+    IssueFleet(IssueFleet),
+    /// Certifies a role anew while its certificate is in force; the old one stays good.
+    Renew(Renew),
+    /// Takes the keys of an identity out of use: writes and signs the next revocation list.
+    Revoke(Revoke),
     /// Signs a reference manifest as it lies, with the domain's release key.
     SignManifest(SignManifest),
+    /// Encrypts a private key under another passphrase, or one that lies in clear.
+    Reseal(Reseal),
     /// Appraises a new box, makes its TPM prove its keys, and certifies them.
     Enrol(Enrol),
 }
@@ -51,6 +64,11 @@ struct Init {
     /// Makes a domain for tests and demonstrations alone: it also signs manifests for DEMO.
     #[arg(long)]
     demo: bool,
+    /// Keeps the private keys in clear; only with --demo.
+    #[arg(long, requires = "demo", conflicts_with = "passphrase_file")]
+    no_passphrase: bool,
+    #[command(flatten)]
+    unlock: Unlock,
     /// Answers in JSON.
     #[arg(long)]
     json: bool,
@@ -73,6 +91,69 @@ struct Deployment {
 }
 
 #[derive(Args, Debug)]
+struct Request {
+    /// One of meter, dno, supplier, dsm, registrar, operator.
+    role: Role,
+    /// The name within the role.
+    id: PeerId,
+    /// The domain in which the name lives.
+    #[arg(long)]
+    trust_domain: TrustDomain,
+    /// The private key's file (PKCS#8, mode 0600); made if there is none.
+    #[arg(long)]
+    key: PathBuf,
+    /// The request to write; there must be none yet.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+struct IssueFleet {
+    /// The requests, one behind the other, as `request` writes them.
+    requests: PathBuf,
+    /// The domain's folder.
+    #[arg(long)]
+    domain: PathBuf,
+    /// The folder for the certificates: one folder a part, one file an identity.
+    #[arg(long)]
+    out: PathBuf,
+    /// Life of the certificates in days.
+    #[arg(long, default_value_t = pki::issue::DEFAULT_DAYS)]
+    days: u32,
+    /// Requests in one part; the same in every run over one file.
+    #[arg(long, default_value_t = 1_000)]
+    batch: u32,
+    #[command(flatten)]
+    unlock: Unlock,
+    /// Answers in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct Renew {
+    /// The certificate, with or without its private key.
+    certificate: PathBuf,
+    /// A request for the same identity, to certify its key instead of the old one.
+    #[arg(long, value_name = "FILE")]
+    csr: Option<PathBuf>,
+    /// The domain's folder.
+    #[arg(long)]
+    domain: PathBuf,
+    /// The file to write; there must be none yet.
+    #[arg(long)]
+    out: PathBuf,
+    /// Life of the certificate in days.
+    #[arg(long, default_value_t = pki::issue::DEFAULT_DAYS)]
+    days: u32,
+    #[command(flatten)]
+    unlock: Unlock,
+    /// Answers in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
 struct Issue {
     /// One of meter, dno, supplier, dsm, registrar, operator.
     role: Role,
@@ -81,12 +162,47 @@ struct Issue {
     /// The domain's folder.
     #[arg(long)]
     domain: PathBuf,
-    /// The file to write (key, certificate, authority; mode 0600); there must be none yet.
+    /// A request for this role and name; without it a key is made.
+    #[arg(long, value_name = "FILE")]
+    csr: Option<PathBuf>,
+    /// The file to write; there must be none yet. With a request: certificate and authority;
+    /// without: the private key, too (mode 0600).
     #[arg(long)]
     out: PathBuf,
     /// Life of the certificate in days.
     #[arg(long, default_value_t = pki::issue::DEFAULT_DAYS)]
     days: u32,
+    #[command(flatten)]
+    unlock: Unlock,
+    /// Answers in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct Revoke {
+    /// The role; without role and name the last list is only dated and numbered anew.
+    #[arg(requires = "id")]
+    role: Option<Role>,
+    /// The name within the role.
+    id: Option<PeerId>,
+    /// Why: key-compromise, key-lost or withdrawn.
+    #[arg(long, required_unless_present = "refresh", value_parser = cli::reason)]
+    reason: Option<Reason>,
+    /// Names nobody new: dates and numbers the list anew.
+    #[arg(long, conflicts_with_all = ["role", "id", "reason"])]
+    refresh: bool,
+    /// The domain's folder.
+    #[arg(long)]
+    domain: PathBuf,
+    /// For how many days the list is good; a newer one must be out by then.
+    #[arg(long, default_value_t = pki::revoke::DEFAULT_DAYS)]
+    days: u32,
+    /// A copy of the list, with its signature in OUT.sig, in the place of older ones.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    unlock: Unlock,
     /// Answers in JSON.
     #[arg(long)]
     json: bool,
@@ -105,9 +221,22 @@ struct SignManifest {
     /// Why a manifest with `locked: false` is signed all the same; signed along.
     #[arg(long, value_name = "REASON")]
     unlocked_because: Option<String>,
+    #[command(flatten)]
+    unlock: Unlock,
     /// Answers in JSON.
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Args, Debug)]
+struct Reseal {
+    /// The private key's file, such as domain/root.key.pem; it is replaced.
+    key: PathBuf,
+    #[command(flatten)]
+    unlock: Unlock,
+    /// A file of mode 0600 with the new passphrase in one line [default: the terminal is asked].
+    #[arg(long, value_name = "FILE")]
+    new_passphrase_file: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -142,6 +271,8 @@ struct Enrol {
     /// Also writes the enrolment record to this file; there must be none yet.
     #[arg(long)]
     record: Option<PathBuf>,
+    #[command(flatten)]
+    unlock: Unlock,
     /// Answers in JSON.
     #[arg(long)]
     json: bool,
@@ -176,8 +307,13 @@ fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Init(init) => cli::init(init, now, random),
         Command::Deployment(deployment) => cli::deployment(&deployment),
+        Command::Request(request) => cli::request(request),
+        Command::IssueFleet(fleet) => cli::issue_fleet(&fleet, now, random),
+        Command::Renew(renew) => cli::renew(&renew, now, random),
         Command::Issue(issue) => cli::issue(issue, now, random),
+        Command::Revoke(revoke) => cli::revoke(revoke, now),
         Command::SignManifest(sign) => cli::sign_manifest(&sign, now),
+        Command::Reseal(reseal) => cli::reseal(&reseal, random),
         Command::Enrol(enrol) => cli::enrol(&enrol, now, random),
     }
 }

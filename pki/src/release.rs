@@ -13,18 +13,16 @@ use measured_boot::digest::{Sha256Digest, sha256};
 use measured_boot::manifest::{Purpose, ReferenceManifest};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{PrivatePkcs8KeyDer, pem};
 use tre_wire::hex::{Hex32, HexBytes};
 use tre_wire::json::JsonError;
+use tre_wire::signed;
 use tre_wire::units::UnixMillis;
+
+use crate::key_file::PrivateKey;
 
 /// Why a file is no key to sign with.
 #[derive(Debug, thiserror::Error)]
 pub enum SignerError {
-    /// No private key in the file.
-    #[error("expected one PEM private key (PKCS#8) of the release key: {0}")]
-    Pem(#[source] pem::Error),
     /// Not a P-256 key.
     #[error("expected a P-256 private key of the release key: {0}")]
     Key(ring::error::KeyRejected),
@@ -63,7 +61,7 @@ pub enum SignError {
     Sign(ring::error::Unspecified),
 }
 
-/// The private release key.
+/// A private key that signs files: the release key, or the status key.
 pub struct Signer {
     pair: EcdsaKeyPair,
     public: ReleaseKey,
@@ -88,14 +86,14 @@ pub struct Signed {
 }
 
 impl Signer {
-    /// The key in a PEM file (PKCS#8).
+    /// Signs with `key`.
     ///
     /// # Errors
     ///
     /// [`SignerError`].
-    pub fn from_pem(key: &[u8]) -> Result<Self, SignerError> {
-        let key = PrivatePkcs8KeyDer::from_pem_slice(key).map_err(SignerError::Pem)?;
+    pub fn new(key: &PrivateKey) -> Result<Self, SignerError> {
         let random = SystemRandom::new();
+        let key = key.pkcs8();
         let der = key.secret_pkcs8_der();
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, der, &random)
             .map_err(SignerError::Key)?;
@@ -107,6 +105,26 @@ impl Signer {
     #[must_use]
     pub const fn public(&self) -> &ReleaseKey {
         &self.public
+    }
+
+    /// Signs `file` as it lies, as a file of the kind that `label` says.
+    pub(crate) fn sign_file(
+        &self,
+        label: &'static str,
+        file: &[u8],
+        unlocked_because: Option<&str>,
+    ) -> Result<SignatureFile, ring::error::Unspecified> {
+        let bytes = signed::signed_bytes(label, file, unlocked_because);
+        let signature = self.pair.sign(&self.random, &bytes)?;
+        Ok(SignatureFile {
+            format: FORMAT,
+            label: label.to_owned(),
+            key: Hex32(self.public.id().0),
+            len: signed::length(file),
+            sha256: Hex32(sha256(file).0),
+            unlocked_because: unlocked_because.map(str::to_owned),
+            signature: HexBytes(signature.as_ref().to_vec()),
+        })
     }
 
     /// Signs the manifest file `file` as it lies, for a domain made for `domain`.
@@ -133,17 +151,7 @@ impl Signer {
         if manifest.purpose == Purpose::Demo && domain != Purpose::Demo {
             return Err(SignError::Demo);
         }
-        let bytes = release::signed_bytes(file, unlocked_because);
-        let signature = self.pair.sign(&self.random, &bytes).map_err(SignError::Sign)?;
-        let signature = SignatureFile {
-            format: FORMAT,
-            label: LABEL.to_owned(),
-            key: Hex32(self.public.id().0),
-            len: release::length(file),
-            sha256: Hex32(sha256(file).0),
-            unlocked_because: unlocked_because.map(str::to_owned),
-            signature: HexBytes(signature.as_ref().to_vec()),
-        };
+        let signature = self.sign_file(LABEL, file, unlocked_because).map_err(SignError::Sign)?;
         Ok(Signed { signature, manifest, dates })
     }
 }

@@ -8,6 +8,7 @@ use core::time::Duration;
 use rustls_pki_types::{
     CertificateDer, SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer, TrustAnchor, UnixTime,
 };
+use tre_wire::revocation::Reason;
 use tre_wire::role::Identity;
 use tre_wire::units::UnixMillis;
 use webpki::{EndEntityCert, KeyUsage};
@@ -51,6 +52,15 @@ pub enum ChainError {
     },
     /// Its own issuer: the throw-away certificate of a box that is new or locked.
     SelfIssued,
+    /// The status key has taken the key out of use.
+    Revoked {
+        /// When. Unit: milliseconds since 1970.
+        since: UnixMillis,
+        /// Why.
+        reason: Reason,
+        /// Number of the list that says so.
+        sequence: u32,
+    },
     /// No valid way to an authority for this purpose at this time.
     Untrusted {
         /// What the path builder found.
@@ -64,6 +74,14 @@ impl fmt::Display for ChainError {
             Self::Empty => f.write_str("no certificate"),
             Self::Unreadable { cause } => write!(f, "not a certificate: {cause}"),
             Self::SelfIssued => f.write_str("self-signed, as of a box that is new or locked"),
+            Self::Revoked { since, reason, sequence } => {
+                let reason = match reason {
+                    Reason::KeyCompromise => "key compromised",
+                    Reason::KeyLost => "key lost",
+                    Reason::Withdrawn => "withdrawn",
+                };
+                write!(f, "revoked at {since} ({reason}) by revocation list {sequence}")
+            }
             Self::Untrusted { cause: webpki::Error::UnknownIssuer } => {
                 f.write_str("issued by somebody else")
             }

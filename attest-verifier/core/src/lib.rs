@@ -38,6 +38,7 @@ pub mod reference;
 pub mod refusal;
 pub mod release;
 pub mod report;
+pub mod revocation;
 pub mod stage;
 pub mod verdict;
 

@@ -12,11 +12,13 @@ use measured_boot::predict::DeploymentDigests;
 use rustls_pki_types::{CertificateDer, TrustAnchor};
 use tre_wire::deployment::{self, Deployment, DeploymentError};
 use tre_wire::id::PeerId;
+use tre_wire::revocation::Revoked;
 use tre_wire::role::{Identity, Role};
 use tre_wire::units::UnixMillis;
 
 use crate::chain::{self, ChainError, Purpose};
 use crate::release::ReleasedManifest;
+use crate::revocation::Revocations;
 
 /// Most manifests of one set: the old and the new release on several platforms.
 pub const MANIFESTS: usize = 16;
@@ -67,6 +69,7 @@ pub struct Reference {
     deployment_sha256: Sha256Digest,
     first: ReleasedManifest,
     others: Vec<ReleasedManifest>,
+    revocations: Option<Revocations>,
 }
 
 impl Reference {
@@ -103,7 +106,21 @@ impl Reference {
             started: Sha256Digest(deployment::started()),
         };
         let deployment_sha256 = sha256(deployment_file);
-        Ok(Self { deployment, authorities, digests, deployment_sha256, first, others })
+        Ok(Self {
+            deployment,
+            authorities,
+            digests,
+            deployment_sha256,
+            first,
+            others,
+            revocations: None,
+        })
+    }
+
+    /// The same, and keys on this list are believed no more.
+    #[must_use]
+    pub fn revoking(self, revocations: Revocations) -> Self {
+        Self { revocations: Some(revocations), ..self }
     }
 
     /// The deployment: who is trusted, and the privacy policy.
@@ -151,7 +168,15 @@ impl Reference {
         now: UnixMillis,
         purpose: Purpose,
     ) -> Result<(), ChainError> {
-        chain::verify(chain, &self.authorities, now, purpose)
+        chain::verify(chain, &self.authorities, now, purpose)?;
+        let Some(revocations) = &self.revocations else { return Ok(()) };
+        let key = sha256(&chain::public_key(chain)?);
+        match revocations.of(&key) {
+            None => Ok(()),
+            Some(&Revoked { since, reason, .. }) => {
+                Err(ChainError::Revoked { since, reason, sequence: revocations.sequence() })
+            }
+        }
     }
 }
 

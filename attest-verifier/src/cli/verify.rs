@@ -29,8 +29,8 @@ pub(crate) struct Outcome<'a> {
 }
 
 impl Job {
-    pub(crate) fn load(verify: &Verify) -> anyhow::Result<Self> {
-        let mut trust = verify.reference.load()?;
+    pub(crate) fn load(verify: &Verify, now: UnixMillis) -> anyhow::Result<Self> {
+        let mut trust = verify.reference.load(now)?;
         if let Some(file) = &verify.remember {
             trust = trust.remembering(Memory::at(file)?);
         }

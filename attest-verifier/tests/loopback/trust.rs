@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use attest_verifier::core::measured_boot::manifest::Purpose;
 use attest_verifier::core::reference::ReferenceError;
-use attest_verifier::core::release::ReleaseError;
+use attest_verifier::core::release::{ReleaseError, SignatureError};
 use attest_verifier::{FileError, Trust, TrustError, signature_path};
 use rcgen::KeyPair;
 use tempfile::TempDir;
@@ -85,7 +85,7 @@ fn one_altered_manifest_spoils_the_set() {
     let error = desk.refusal();
     let TrustError::Release { manifest, source } = &error else { panic!("{error}") };
     assert_eq!(*manifest, desk.manifest(1));
-    assert!(matches!(source, ReleaseError::OtherFile { .. }), "{error}");
+    assert!(matches!(source, ReleaseError::Signature(SignatureError::OtherFile { .. })), "{error}");
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn the_signature_of_the_other_manifest_is_refused() {
     fs::copy(signature_path(&desk.manifest(1)), signature_path(&desk.manifest(2))).unwrap();
     let error = desk.refusal();
     let TrustError::Release { source, .. } = &error else { panic!("{error}") };
-    assert!(matches!(source, ReleaseError::OtherFile { .. }), "{error}");
+    assert!(matches!(source, ReleaseError::Signature(SignatureError::OtherFile { .. })), "{error}");
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn another_release_key_is_refused() {
     fs::write(desk.at("release.pem"), KeyPair::generate().unwrap().public_key_pem()).unwrap();
     let error = desk.refusal();
     let TrustError::Release { source, .. } = &error else { panic!("{error}") };
-    assert!(matches!(source, ReleaseError::OtherKey { .. }), "{error}");
+    assert!(matches!(source, ReleaseError::Signature(SignatureError::OtherKey { .. })), "{error}");
     fs::write(desk.at("release.pem"), KeyPair::generate().unwrap().serialize_pem()).unwrap();
     assert!(matches!(desk.refusal(), TrustError::ReleaseKey { .. }));
 }

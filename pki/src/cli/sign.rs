@@ -3,7 +3,7 @@
 use attest_verifier::core::measured_boot::manifest::Purpose;
 use attest_verifier::core::release::MANIFEST_BYTES;
 use attest_verifier::signature_path;
-use pki::domain::Domain;
+use pki::domain::KeyName;
 use pki::file::{self, Access};
 use pki::release::Signed;
 use serde::Serialize;
@@ -32,10 +32,10 @@ struct Facts<'a> {
 }
 
 pub(crate) fn sign_manifest(sign: &SignManifest, now: UnixMillis) -> anyhow::Result<()> {
-    let SignManifest { manifest, domain, out, unlocked_because, json } = sign;
+    let SignManifest { manifest, domain, out, unlocked_because, unlock, json } = sign;
     let path = out.clone().unwrap_or_else(|| signature_path(manifest));
     let file = file::read(manifest, u64::try_from(MANIFEST_BYTES)?)?;
-    let domain = Domain::open(domain)?;
+    let domain = unlock.open(domain, KeyName::Release)?;
     let reason = unlocked_because.as_deref();
     let signed = domain.signer()?.sign(&file, domain.purpose(), reason, now)?;
     file::write_new(&path, &json::encode(&signed.signature)?, Access::Everybody)?;

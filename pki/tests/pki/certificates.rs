@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 use pki::authority::{Authority, AuthorityError, AuthorityKind, CertifyError, Profile};
 use pki::domain::{Domain, DomainError, InitError};
 use pki::issue::{self, Credential, IssueError};
+use pki::key_file::PrivateKey;
 use rcgen::{CertificateParams, Issuer, KeyPair};
 use rsa::rand_core::OsRng;
 use rustls::pki_types::CertificateDer;
 use tre_wire::deployment::Deployment;
 use tre_wire::role::Role;
 
-use crate::fixture::{self, FreshDomain, ROLES, certified, days, issued, run, text, tool};
+use crate::fixture::{
+    self, FreshDomain, PASSPHRASE, ROLES, certified, days, issued, passphrase, run, text, tool,
+};
 
 fn write(fresh: &FreshDomain, name: &str, content: &[u8]) -> PathBuf {
     let path = fresh.folder.path().join(name);
@@ -193,7 +196,8 @@ fn a_domain_is_never_made_twice() {
     let root = fs::read(fresh.path().join("root.key.pem")).expect("a key");
     let again = || {
         let name = "grid.example".parse().expect("a name");
-        Domain::init(&fresh.path(), name, fixture::now(), &mut OsRng)
+        let passphrase = passphrase(PASSPHRASE);
+        Domain::init(&fresh.path(), name, &passphrase, fixture::now(), &mut OsRng)
     };
     assert!(matches!(again(), Err(InitError::Exists { .. })));
     assert_eq!(fs::read(fresh.path().join("root.key.pem")).expect("a key"), root);
@@ -206,7 +210,8 @@ fn a_failed_init_leaves_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let long = "a".repeat(65).parse().expect("a name");
     let path = folder.path().join("domain");
-    let refused = Domain::init(&path, long, fixture::now(), &mut OsRng);
+    let passphrase = passphrase(PASSPHRASE);
+    let refused = Domain::init(&path, long, &passphrase, fixture::now(), &mut OsRng);
     assert!(matches!(refused, Err(InitError::NameLength { found: 65 })), "{refused:?}");
     assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
 }
@@ -215,20 +220,25 @@ fn a_failed_init_leaves_nothing() {
 fn an_authority_needs_its_own_key_and_its_own_certificate() {
     let fresh = fixture::domain();
     let read = |name: &str| fs::read(fresh.path().join(name)).expect("a file");
-    let (certificate, key) = (read("tre-authority.pem"), read("tre-authority.key.pem"));
-    let load = |certificate: &[u8], key: &[u8]| {
-        Authority::from_pem(AuthorityKind::Tre, certificate, key).map(|_| ())
+    let key = |name: &str| {
+        let pem = String::from_utf8(read(name)).expect("PEM");
+        let pair = KeyPair::from_pem(&pem).expect("a key");
+        PrivateKey::from_der(pair.serialize_der().into())
     };
-    assert!(matches!(load(&certificate, &key), Ok(())));
-    let other = read("grid-authority.key.pem");
-    let refused = load(&certificate, &other);
+    let certificate = read("tre-authority.pem");
+    let load = |certificate: &[u8], key: &PrivateKey| {
+        Authority::new(AuthorityKind::Tre, certificate, key).map(|_| ())
+    };
+    let own = key("tre-authority.key.pem");
+    assert!(matches!(load(&certificate, &own), Ok(())));
+    let refused = load(&certificate, &key("grid-authority.key.pem"));
     assert!(matches!(refused, Err(AuthorityError::KeyMismatch { .. })), "{refused:?}");
-    let refused = load(&key, &key);
+    let refused = load(&read("tre-authority.key.pem"), &own);
     assert!(matches!(refused, Err(AuthorityError::Certificate { .. })), "{refused:?}");
-    let refused = load(&certificate, &certificate);
-    assert!(matches!(refused, Err(AuthorityError::Key { .. })), "{refused:?}");
+    let refused = load(&certificate, &PrivateKey::from_der(b"none".to_vec().into()));
+    assert!(matches!(refused, Err(AuthorityError::KeyUnusable { .. })), "{refused:?}");
     let leaf = issued(&fresh, Role::Meter, "m").to_pem();
-    let refused = load(leaf.as_bytes(), leaf.as_bytes());
+    let refused = load(leaf.as_bytes(), &own);
     assert!(matches!(refused, Err(AuthorityError::NoAuthority { .. })), "{refused:?}");
 }
 

@@ -4,24 +4,35 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use serde_json::Value;
 use tempfile::TempDir;
 use tre_wire::deployment::{Deployment, measurement};
 use tre_wire::hex;
 
-use crate::fixture::{manifest, run, text};
+use crate::fixture::{manifest, passphrase_file, text, tool};
 
 pub(crate) struct Desk {
     folder: TempDir,
 }
 
-/// A folder with a domain in it, made by the program.
-pub(crate) fn desk() -> Desk {
+/// A folder with a domain of its own, of the same name, made by the program.
+pub(crate) fn strangers_desk() -> Desk {
     let desk = Desk { folder: tempfile::tempdir().expect("a folder") };
     let made = desk.init();
     assert_eq!((made.code, made.said.as_str()), (0, ""), "{}", made.answered);
     assert!(made.answered.contains("grid.example"), "{}", made.answered);
+    desk
+}
+
+/// A folder with a domain in it. Encrypting keys takes its time: it is made
+/// once, and everybody gets a copy.
+pub(crate) fn desk() -> Desk {
+    static MADE: LazyLock<Desk> = LazyLock::new(strangers_desk);
+    let desk = Desk { folder: tempfile::tempdir().expect("a folder") };
+    tool("cp", &["-a", text(&MADE.at("domain")), text(&desk.at("domain"))]);
     desk
 }
 
@@ -33,8 +44,18 @@ pub(crate) struct Ended {
     pub(crate) said: String,
 }
 
+/// Runs the program; the passphrase of every key is in a file.
 pub(crate) fn tre_pki(arguments: &[&str]) -> Ended {
-    let output = run(env!("CARGO_BIN_EXE_tre-pki"), arguments);
+    with_passphrase(Some(passphrase_file()), arguments)
+}
+
+/// Runs the program away from any terminal, with the passphrase in `file` or without any.
+pub(crate) fn with_passphrase(file: Option<&Path>, arguments: &[&str]) -> Ended {
+    let mut command = Command::new("setsid");
+    command.arg("--wait").arg(env!("CARGO_BIN_EXE_tre-pki")).args(arguments);
+    command.env_remove("TRE_PKI_PASSPHRASE_FILE").stdin(Stdio::null());
+    command.envs(file.map(|file| ("TRE_PKI_PASSPHRASE_FILE", file)));
+    let output = command.output().expect("setsid of util-linux");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     let code = output.status.code().expect("an exit code");
     Ended { code, answered: text(output.stdout), said: text(output.stderr) }
@@ -50,7 +71,7 @@ impl Desk {
         tre_pki(&["init", "--domain", text(&domain), "--trust-domain", "grid.example"])
     }
 
-    fn issue(&self, role: &str, id: &str, out: &str, others: &[&str]) -> Ended {
+    pub(crate) fn issue(&self, role: &str, id: &str, out: &str, others: &[&str]) -> Ended {
         let (domain, out) = (self.at("domain"), self.at(out));
         let fixed = ["issue", role, id, "--domain", text(&domain), "--out", text(&out)];
         tre_pki(&[fixed.as_slice(), others].concat())
@@ -119,7 +140,7 @@ fn a_domain_is_these_files_and_its_keys_are_its_owners_alone() {
     for key in ["root", "tre-authority", "grid-authority", "release", "status"] {
         let path = domain.join(format!("{key}.key.pem"));
         let pem = fs::read_to_string(path).expect("a key");
-        assert!(pem.starts_with("-----BEGIN PRIVATE KEY-----\n"), "{key} is not PKCS#8");
+        assert!(pem.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----\n"), "{key} lies in clear");
     }
     refused(&desk.init(), 1, "expected no ");
     assert_eq!(desk.names(), ["domain"]);
@@ -193,7 +214,10 @@ struct EnrolmentDesk {
 }
 
 fn enrolment_desk() -> EnrolmentDesk {
-    let desk = desk();
+    furnished(desk())
+}
+
+fn furnished(desk: Desk) -> EnrolmentDesk {
     assert_eq!(desk.deployment("demo", "deployment.json", &[]).code, 0);
     assert_eq!(desk.issue("operator", "op", "operator.pem", &[]).code, 0);
     fs::write(desk.at("manifest.json"), manifest(|_| {})).expect("written");
@@ -281,14 +305,14 @@ fn each_unusable_input_of_an_enrolment_is_named() {
         fs::write(&path, kept).expect("written");
     };
     let another = manifest(|manifest| manifest.platform.memory_mib = 512);
-    spoil("manifest.json", &another, "the manifest with SHA-256");
+    spoil("manifest.json", &another, "the file with SHA-256");
     spoil("manifest.json", b"{}", "found 2 bytes");
     spoil("manifest.json.sig", b"{}", "signature file is not readable");
     spoil("domain/release.pem", b"none", "expected a PEM public key");
     spoil("deployment.json", b"{}", "deployment is not readable");
     spoil("operator.pem", b"none", "operator.pem");
     spoil("roots/root.pem", b"none", "self-issued root certificate");
-    spoil("domain/tre-authority.key.pem", b"none", "private key (PKCS#8) of the TRE authority");
+    spoil("domain/tre-authority.key.pem", b"none", "expected one PEM private key (PKCS#8) in ");
 
     let signature = desk.desk.at("manifest.json.sig");
     let kept = fs::read(&signature).expect("there");
@@ -297,7 +321,7 @@ fn each_unusable_input_of_an_enrolment_is_named() {
     fs::write(&signature, kept).expect("written");
 
     // The deployment of another domain, of the same name and of another.
-    let stranger = enrolment_desk();
+    let stranger = furnished(strangers_desk());
     let theirs = fs::read(stranger.desk.at("deployment.json")).expect("a deployment");
     spoil("deployment.json", &theirs, "names this domain's TRE authority");
     let renamed = String::from_utf8(theirs).expect("UTF-8");

@@ -1,7 +1,8 @@
 //! What several tests start from.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use measured_boot::digest::sha256;
@@ -12,7 +13,9 @@ use measured_boot::predict;
 use measured_boot::secure_boot::SecureBoot;
 use pki::authority::Profile;
 use pki::domain::Domain;
+use pki::file::{Access, write_new};
 use pki::issue::{self, Credential};
+use pki::passphrase::Passphrase;
 use pki::validity::Validity;
 use rcgen::KeyPair;
 use rsa::rand_core::OsRng;
@@ -20,6 +23,7 @@ use rustls::pki_types::CertificateDer;
 use tempfile::TempDir;
 use tre_wire::role::{Identity, Role};
 use tre_wire::units::UnixMillis;
+use zeroize::Zeroizing;
 
 /// One day. Unit: milliseconds.
 pub(crate) const DAY_MS: u64 = 86_400_000;
@@ -34,12 +38,12 @@ pub(crate) fn domain() -> FreshDomain {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("domain");
     let name = "grid.example".parse().expect("a name");
-    let domain = Domain::init(&path, name, now(), &mut OsRng).expect("a new domain");
+    let domain = Domain::init_demo(&path, name, now(), &mut OsRng).expect("a new domain");
     FreshDomain { folder, domain }
 }
 
 impl FreshDomain {
-    pub(crate) fn path(&self) -> std::path::PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("domain")
     }
 
@@ -69,6 +73,25 @@ pub(crate) fn certified(
     let authority = fresh.domain.tre_authority().expect("an authority");
     let leaf = authority.certify(profile, &identity, &key, days(90), &mut OsRng);
     (key, leaf.expect("certified"))
+}
+
+/// What the keys of the domains made on the command line are encrypted under.
+pub(crate) const PASSPHRASE: &str = "correct horse battery staple";
+
+/// A file of mode 0600 with [`PASSPHRASE`].
+pub(crate) fn passphrase_file() -> &'static Path {
+    static FILE: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("passphrase");
+        let line = format!("{PASSPHRASE}\n");
+        write_new(&path, line.as_bytes(), Access::Owner).expect("written");
+        (folder, path)
+    });
+    &FILE.1
+}
+
+pub(crate) fn passphrase(text: &str) -> Passphrase {
+    Passphrase::new(Zeroizing::new(text.as_bytes().to_vec())).expect("long enough")
 }
 
 /// The present: `openssl` reads the same clock.

@@ -14,11 +14,19 @@ mod ek;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod fleet;
+#[cfg(test)]
+mod key_file;
+#[cfg(test)]
 mod offer;
 #[cfg(test)]
 mod policies;
 #[cfg(test)]
 mod release;
+#[cfg(test)]
+mod requests;
+#[cfg(test)]
+mod revocations;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]

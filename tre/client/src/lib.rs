@@ -32,5 +32,5 @@ pub mod registrar;
 pub mod replay;
 pub mod supplier;
 
-pub use attest_verifier::{ClientIdentity, Memory, Trust};
+pub use attest_verifier::{ClientIdentity, Memory, RevocationFiles, Trust};
 pub use tre_wire as wire;

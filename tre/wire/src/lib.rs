@@ -2,8 +2,8 @@
 //! or hashed.
 //!
 //! What is *sent* is JSON, one serde type a message ([`message`]). What is *signed or hashed* is
-//! never JSON: one function builds it ([`attestation`], [`document`], [`disk`]), and both ends
-//! call that function. There is no clock, socket, file or random source here.
+//! never JSON: one function builds it ([`attestation`], [`document`], [`disk`],
+//! [`signed`]), and both ends call that function. There is no clock, socket, file or random source here.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -22,7 +22,9 @@ pub mod json;
 pub mod message;
 pub mod policy;
 pub mod problem;
+pub mod revocation;
 pub mod role;
+pub mod signed;
 pub mod units;
 
 /// TCP port on which a TRE listens inside the appliance.

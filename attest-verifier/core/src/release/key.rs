@@ -1,14 +1,18 @@
 //! The release key, as verifiers have it.
 
+use alloc::string::String;
+
 use measured_boot::digest::{Sha256Digest, sha256};
 use measured_boot::tpm::{P256Point, SpkiError};
+use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::{self, PemObject as _};
+use tre_wire::signed::{self, SignatureError};
 
 /// The public key that signs manifests: P-256.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ReleaseKey {
-    pub(super) point: P256Point,
+    point: P256Point,
 }
 
 /// Why a file holds no release key.
@@ -68,6 +72,25 @@ impl ReleaseKey {
         let der = SubjectPublicKeyInfoDer::from_pem_slice(file)
             .map_err(|cause| ReleaseKeyError::Pem { cause })?;
         Self::from_spki_der(&der)
+    }
+
+    /// The key signed exactly these bytes, as a file of the kind that `label` says. Returns what was
+    /// signed along.
+    ///
+    /// # Errors
+    ///
+    /// [`SignatureError`].
+    pub(crate) fn verify(
+        &self,
+        label: &'static str,
+        file: &[u8],
+        signature_file: &[u8],
+    ) -> Result<Option<String>, SignatureError> {
+        let claim = signed::read(label, file, signature_file, &self.id().0)?;
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, self.point.to_sec1())
+            .verify(&claim.message, claim.signature.as_slice())
+            .map_err(|_| SignatureError::Invalid)?;
+        Ok(claim.unlocked_because)
     }
 
     /// SHA-256 of the `SubjectPublicKeyInfo` (DER).

@@ -11,6 +11,7 @@ mod quotes;
 mod reference;
 mod release;
 mod reports;
+mod revocations;
 pub(crate) mod scene;
 mod set;
 mod signing;

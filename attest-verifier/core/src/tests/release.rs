@@ -7,8 +7,8 @@ use super::scene::{NOW, Scene};
 use super::signing::signature_over;
 use crate::release::{
     LABEL, REASON_BYTES, ReleaseError, ReleaseKey, ReleaseKeyError, ReleasedManifest,
-    SIGNATURE_BYTES, SignatureFile, Standing, Unreleasable, UnverifiedManifest, check_releasable,
-    signed_bytes,
+    SIGNATURE_BYTES, SignatureError, SignatureFile, Standing, Unreleasable, UnverifiedManifest,
+    check_releasable, signed_bytes,
 };
 use measured_boot::digest::sha256;
 use measured_boot::manifest::ReferenceManifest;
@@ -97,10 +97,12 @@ fn an_altered_manifest_is_refused() {
     let expected = sha256(&desk.file);
     let place = desk.file.iter().position(|byte| *byte == b'6').unwrap();
     desk.file[place] = b'7';
-    let ReleaseError::OtherFile { expected: signed, found } = desk.refusal() else {
+    let ReleaseError::Signature(SignatureError::OtherFile { expected: signed, found }) =
+        desk.refusal()
+    else {
         panic!("{:?}", desk.refusal());
     };
-    assert_eq!((signed, found), (expected, sha256(&desk.file)));
+    assert_eq!((signed.0, found.0), (expected.0, sha256(&desk.file).0));
 }
 
 /// The same, by somebody who writes the new hash into the signature file.
@@ -110,7 +112,7 @@ fn an_altered_manifest_with_a_corrected_hash_is_refused() {
     let place = desk.file.iter().position(|byte| *byte == b'6').unwrap();
     desk.file[place] = b'7';
     desk.signature.sha256 = Hex32(sha256(&desk.file).0);
-    assert!(matches!(desk.refusal(), ReleaseError::Invalid));
+    assert!(matches!(desk.refusal(), ReleaseError::Signature(SignatureError::Invalid)));
 }
 
 #[test]
@@ -119,11 +121,16 @@ fn a_truncated_or_lengthened_manifest_is_refused() {
     let len = u64::try_from(whole.file.len()).unwrap();
     let mut cut = Desk::new();
     cut.file.pop();
-    let ReleaseError::Length { expected, found } = cut.refusal() else { panic!() };
+    let ReleaseError::Signature(SignatureError::Length { expected, found }) = cut.refusal() else {
+        panic!()
+    };
     assert_eq!((expected, found), (len, len - 1));
     let mut longer = Desk::new();
     longer.file.push(b'\n');
-    let ReleaseError::Length { expected, found } = longer.refusal() else { panic!() };
+    let ReleaseError::Signature(SignatureError::Length { expected, found }) = longer.refusal()
+    else {
+        panic!()
+    };
     assert_eq!((expected, found), (len, len + 1));
 }
 
@@ -134,7 +141,7 @@ fn the_signature_of_another_file_is_refused() {
     other.platform.memory_mib = 512;
     let other = serde_json::to_vec(&other).unwrap();
     desk.signature = signature_over(&desk.key, &other, None);
-    assert!(matches!(desk.refusal(), ReleaseError::OtherFile { .. }));
+    assert!(matches!(desk.refusal(), ReleaseError::Signature(SignatureError::OtherFile { .. })));
 }
 
 #[test]
@@ -142,22 +149,25 @@ fn another_keys_signature_is_refused() {
     let mut desk = Desk::new();
     let thief = KeyPair::generate().unwrap();
     desk.signature = signature_over(&thief, &desk.file, None);
-    let ReleaseError::OtherKey { expected, found } = desk.refusal() else { panic!() };
-    assert_eq!(expected, sha256(&desk.key.subject_public_key_info()));
-    assert_eq!(found, sha256(&thief.subject_public_key_info()));
+    let ReleaseError::Signature(SignatureError::OtherKey { expected, found }) = desk.refusal()
+    else {
+        panic!()
+    };
+    assert_eq!(expected.0, sha256(&desk.key.subject_public_key_info()).0);
+    assert_eq!(found.0, sha256(&thief.subject_public_key_info()).0);
     // Naming the right key does not help.
     desk.signature.key = Hex32(expected.0);
-    assert!(matches!(desk.refusal(), ReleaseError::Invalid));
+    assert!(matches!(desk.refusal(), ReleaseError::Signature(SignatureError::Invalid)));
 }
 
 #[test]
 fn a_signature_for_another_use_is_refused() {
     let mut desk = Desk::new();
     desk.signature.label = "tre-policy-v1".to_string();
-    assert!(matches!(desk.refusal(), ReleaseError::Label { .. }));
+    assert!(matches!(desk.refusal(), ReleaseError::Signature(SignatureError::Label { .. })));
     let mut desk = Desk::new();
     desk.signature.format = 2;
-    assert!(matches!(desk.refusal(), ReleaseError::Format { found: 2 }));
+    assert!(matches!(desk.refusal(), ReleaseError::Signature(SignatureError::Format { found: 2 })));
 }
 
 #[test]
@@ -167,7 +177,10 @@ fn every_flipped_byte_of_the_signature_is_refused() {
         let mut signature = desk.signature.clone();
         signature.signature.0[place] ^= 1;
         let refused = desk.judge_raw(&serde_json::to_vec(&signature).unwrap());
-        assert!(matches!(refused, Err(ReleaseError::Invalid)), "{place}: {refused:?}");
+        assert!(
+            matches!(refused, Err(ReleaseError::Signature(SignatureError::Invalid))),
+            "{place}: {refused:?}"
+        );
     }
 }
 
@@ -180,9 +193,9 @@ fn an_altered_reason_is_refused() {
     let released = desk.judge().unwrap();
     assert_eq!(released.unlocked_because(), Some("kernel 6.1.1 came in overnight"));
     desk.signature.unlocked_because = Some("all is well".to_string());
-    assert!(matches!(desk.refusal(), ReleaseError::Invalid));
+    assert!(matches!(desk.refusal(), ReleaseError::Signature(SignatureError::Invalid)));
     desk.signature.unlocked_because = None;
-    assert!(matches!(desk.refusal(), ReleaseError::Invalid));
+    assert!(matches!(desk.refusal(), ReleaseError::Signature(SignatureError::Invalid)));
 }
 
 #[test]
@@ -199,11 +212,17 @@ fn a_signature_file_has_one_reading() {
         "[]".to_string(),
     ] {
         let refused = desk.judge_raw(spoilt.as_bytes());
-        assert!(matches!(refused, Err(ReleaseError::SignatureFile(_))), "{spoilt}: {refused:?}");
+        assert!(
+            matches!(refused, Err(ReleaseError::Signature(SignatureError::SignatureFile(_)))),
+            "{spoilt}: {refused:?}"
+        );
     }
     let long = text + &" ".repeat(SIGNATURE_BYTES);
     let refused = desk.judge_raw(long.as_bytes());
-    assert!(matches!(refused, Err(ReleaseError::SignatureLength { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(ReleaseError::Signature(SignatureError::SignatureLength { .. }))),
+        "{refused:?}"
+    );
 }
 
 /// Whatever was signed by mistake: two values for one field, a second file behind the first.
@@ -229,7 +248,7 @@ fn unsigned_bytes_are_not_read() {
     let mut desk = Desk::with_file(b"not even JSON".to_vec(), None);
     assert!(matches!(desk.refusal(), ReleaseError::Manifest(_)));
     desk.file[0] = b'X';
-    assert!(matches!(desk.refusal(), ReleaseError::OtherFile { .. }));
+    assert!(matches!(desk.refusal(), ReleaseError::Signature(SignatureError::OtherFile { .. })));
 }
 
 #[test]

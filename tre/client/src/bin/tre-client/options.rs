@@ -12,7 +12,7 @@ use tre_client::own::Own;
 use tre_client::wire::id::PeerId;
 use tre_client::wire::role::Role;
 use tre_client::wire::units::{Slot, UnixMillis};
-use tre_client::{ClientIdentity, Memory, Trust};
+use tre_client::{ClientIdentity, Memory, RevocationFiles, Trust};
 
 use crate::failure::Failure;
 
@@ -39,6 +39,12 @@ pub(crate) struct Peer {
     /// an older TPM, state or release than before.
     #[arg(long, value_name = "FILE")]
     remember: Option<PathBuf>,
+    /// The newest revocation list, with its signature in FILE.sig; FILE.seen remembers it.
+    #[arg(long, value_name = "FILE", requires = "status_key")]
+    revocations: Option<PathBuf>,
+    /// The public status key that signs revocation lists: status.pem of the domain.
+    #[arg(long, value_name = "FILE.pem", requires = "revocations")]
+    status_key: Option<PathBuf>,
     /// Our private key and certificates, in PEM, as `tre-pki issue` writes them.
     #[arg(long, value_name = "FILE.pem")]
     identity: PathBuf,
@@ -63,6 +69,12 @@ impl Peer {
         if let Some(file) = &self.remember {
             trust = trust.remembering(Memory::at(file).map_err(Failure::usage)?);
         }
+        let trust = match (self.revocations.clone(), self.status_key.clone()) {
+            (Some(list), Some(status_key)) => trust
+                .revoking(&RevocationFiles { list, status_key }, WallClock.now())
+                .map_err(Failure::usage)?,
+            _ => trust,
+        };
         let (address, tre_id) = (self.tre.clone(), self.tre_id.clone());
         Ok((Target { address, tre_id, trust, clock: Arc::new(WallClock) }, own))
     }

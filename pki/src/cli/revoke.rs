@@ -1,0 +1,107 @@
+//! `revoke`: the next revocation list.
+
+use anyhow::{Context as _, bail};
+use attest_verifier::signature_path;
+use pki::domain::{Domain, KeyName};
+use pki::file::{self, Access};
+use serde::Serialize;
+use tre_wire::hex::Hex32;
+use tre_wire::revocation::{LIST_BYTES, Reason, Revoked};
+use tre_wire::role::{Identity, Role};
+use tre_wire::units::UnixMillis;
+
+use super::answer;
+use crate::Revoke;
+
+#[derive(Serialize)]
+struct Facts {
+    file: String,
+    sequence: u32,
+    valid_until: UnixMillis,
+    keys: usize,
+    revoked_now: Vec<Hex32>,
+}
+
+/// Reads a reason.
+pub(crate) fn reason(text: &str) -> Result<Reason, &'static str> {
+    match text {
+        "key-compromise" => Ok(Reason::KeyCompromise),
+        "key-lost" => Ok(Reason::KeyLost),
+        "withdrawn" => Ok(Reason::Withdrawn),
+        _ => Err("expected key-compromise, key-lost or withdrawn"),
+    }
+}
+
+pub(crate) fn revoke(revoke: Revoke, now: UnixMillis) -> anyhow::Result<()> {
+    let Revoke { role, id, reason, refresh: _, domain, days, out, unlock, json } = revoke;
+    let domain = unlock.open(&domain, KeyName::Status)?;
+    let more = match (role, id, reason) {
+        (Some(role), Some(id), Some(reason)) => {
+            keys_of(&domain, &domain.identity(role, id), reason, now)?
+        }
+        (None, None, None) => Vec::new(),
+        _ => bail!("expected ROLE, NAME and --reason together, or --refresh alone"),
+    };
+    let revoked_now = more.iter().map(|key| key.spki_sha256).collect();
+    let lists = domain.revocations()?;
+    let list = lists.add(&domain.status_signer()?, more, days, now)?;
+    let path = lists.path(list.sequence);
+    if let Some(out) = &out {
+        let most = u64::try_from(LIST_BYTES)?;
+        let signature = file::read(&signature_path(&path), most)?;
+        file::replace(&signature_path(out), &signature, Access::Everybody)?;
+        file::replace(out, &file::read(&path, most)?, Access::Everybody)?;
+    }
+    let facts = Facts {
+        file: path.display().to_string(),
+        sequence: list.sequence,
+        valid_until: list.valid_until,
+        keys: list.revoked.len(),
+        revoked_now,
+    };
+    let text = format!(
+        "revocation list {} with {} keys, {} of them new: {}\ngive it with its .sig to all who \
+         verify; the next one is due within {days} days",
+        facts.sequence,
+        facts.keys,
+        facts.revoked_now.len(),
+        facts.file
+    );
+    answer(json, &facts, &text)
+}
+
+/// Every key that `identity` has a certificate in force for.
+fn keys_of(
+    domain: &Domain,
+    identity: &Identity,
+    reason: Reason,
+    now: UnixMillis,
+) -> anyhow::Result<Vec<Revoked>> {
+    let revoked = |spki_sha256, until| {
+        let identity = identity.clone();
+        Revoked { spki_sha256, identity, since: now, reason, until }
+    };
+    let keys: Vec<Revoked> = if identity.role == Role::Tre {
+        let record = domain.records().read(&identity.id)?;
+        [
+            record.attestation_key_spki_sha256,
+            record.tls_key_spki_sha256,
+            record.document_key_spki_sha256,
+        ]
+        .map(|key| revoked(key, record.certificates_end))
+        .into()
+    } else {
+        let register = domain.register()?;
+        register
+            .in_force(identity, now)
+            .map(|entry| revoked(entry.spki_sha256, entry.until))
+            .collect()
+    };
+    if keys.is_empty() {
+        None.with_context(|| {
+            format!("expected a certificate of {identity} in force, found none to revoke")
+        })
+    } else {
+        Ok(keys)
+    }
+}

@@ -1,0 +1,79 @@
+//! `tre-pki revoke`: what it writes, who is refused by it, and that nothing goes back.
+
+use std::fs;
+use std::path::PathBuf;
+
+use attest_verifier::core::revocation::{StatusKey, UnverifiedRevocations};
+use serde_json::Value;
+
+use crate::command_line::{Desk, Ended, desk, refused, tre_pki};
+use crate::fixture::{now, text};
+
+impl Desk {
+    fn revoke(&self, others: &[&str]) -> Ended {
+        let (domain, out) = (self.at("domain"), self.at("revocations.json"));
+        let fixed = ["revoke", "--domain", text(&domain), "--out", text(&out), "--json"];
+        tre_pki(&[fixed.as_slice(), others].concat())
+    }
+
+    /// The list that was handed out, verified as everybody does.
+    fn list(&self) -> Value {
+        let read = |path: PathBuf| fs::read(path).expect("there");
+        let (file, signature) =
+            (read(self.at("revocations.json")), read(self.at("revocations.json.sig")));
+        let key = StatusKey::from_pem(&read(self.at("domain/status.pem"))).expect("a key");
+        let unverified = UnverifiedRevocations { file: &file, signature: &signature };
+        let signed = unverified.verify(&key).expect("the status key's");
+        let domain = "grid.example".parse().expect("a name");
+        signed.read(&domain, now()).expect("a list");
+        serde_json::from_slice(&file).expect("JSON")
+    }
+}
+
+const LOST: [&str; 4] = ["meter", "home-017", "--reason", "key-lost"];
+
+#[test]
+fn a_revoked_key_is_listed_and_its_identity_may_have_another() {
+    let desk = desk();
+    let issued = desk.issue("meter", "home-017", "one.pem", &["--json"]);
+    let issued: Value = serde_json::from_str(&issued.answered).expect("JSON");
+    let revoked = desk.revoke(&LOST);
+    assert_eq!(revoked.code, 0, "{revoked:?}");
+    let list = desk.list();
+    assert_eq!(list["sequence"], 1);
+    assert_eq!(list["revoked"][0]["spki_sha256"], issued["spki_sha256"]);
+    assert_eq!(list["revoked"][0]["reason"], "key-lost");
+    // Nothing is left to revoke, and the revoked certificate is not renewed.
+    refused(&desk.revoke(&LOST), 1, "in force, found none to revoke");
+    let (one, domain, out) = (desk.at("one.pem"), desk.at("domain"), desk.at("x.pem"));
+    let files = ["--domain", text(&domain), "--out", text(&out)];
+    let renewed = tre_pki(&[["renew", text(&one)].as_slice(), &files].concat());
+    refused(&renewed, 1, "it was revoked, or this is another register");
+    assert_eq!(desk.issue("meter", "home-017", "two.pem", &[]).code, 0);
+    assert_eq!(desk.revoke(&["--refresh"]).code, 0);
+    let list = desk.list();
+    assert_eq!((&list["sequence"], list["revoked"].as_array().map(Vec::len)), (&2.into(), Some(1)));
+}
+
+#[test]
+fn a_list_that_was_changed_on_disk_is_not_built_upon() {
+    let desk = desk();
+    assert_eq!(desk.issue("meter", "home-017", "one.pem", &[]).code, 0);
+    assert_eq!(desk.revoke(&LOST).code, 0);
+    let path = desk.at("domain/revocations/00000001.json");
+    let list = fs::read_to_string(&path).expect("a list");
+    fs::write(&path, list.replace("key-lost", "withdrawn")).expect("written");
+    refused(&desk.revoke(&["--refresh"]), 1, "that was signed, found ");
+}
+
+#[test]
+fn nobody_is_revoked_by_half_a_sentence() {
+    let desk = desk();
+    refused(&desk.revoke(&["meter", "home-017"]), 2, "--reason");
+    refused(&desk.revoke(&["meter", "--reason", "key-lost"]), 2, "ID");
+    refused(&desk.revoke(&["meter", "home-017", "--reason", "bored"]), 2, "key-compromise");
+    refused(&desk.revoke(&LOST), 1, "in force, found none to revoke");
+    refused(&desk.revoke(&["tre", "tre-1", "--reason", "withdrawn"]), 1, "tre-1.json");
+    refused(&desk.revoke(&["--refresh", "--days", "398"]), 1, "1 to 397 days");
+    assert!(!desk.at("domain/revocations").exists());
+}
