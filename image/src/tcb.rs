@@ -2,8 +2,8 @@
 //!
 //! The figures come from what the build left behind, not from what was meant to be built: cargo's
 //! list of what it linked, the compiler's list of what it read ([`rust`]), the linker's map
-//! ([`native`]), the kernel's final configuration ([`kernel`]), the table that the system call
-//! filter is made of ([`calls`]). The same inputs give the same report on every machine, since
+//! ([`native`]), the kernel's final configuration and the notes of its build ([`kernel`]), the table
+//! that the system call filter is made of ([`calls`]). The same inputs give the same report on every machine, since
 //! it is signed and compared byte for byte.
 
 mod calls;
@@ -31,6 +31,7 @@ use crate::tool::ToolError;
 pub use calls::CallsError;
 pub use compare::{CompareError, compare};
 pub use document::{DOCUMENT, DocumentError, document};
+pub use kernel::KernelError;
 pub use native::NativeError;
 pub use rust::RustError;
 pub use text::NotRust;
@@ -51,6 +52,9 @@ pub enum TcbError {
     /// The C cannot be counted.
     #[error(transparent)]
     Native(NativeError),
+    /// The kernel cannot be counted.
+    #[error(transparent)]
+    Kernel(KernelError),
     /// The table of system calls cannot be read.
     #[error(transparent)]
     Calls(CallsError),
@@ -103,13 +107,16 @@ fn report(
     let crates = rust.iter().map(|package| (package.name.clone(), package.version.clone()));
     versions.0.extend(crates);
     let lines = lines::CLines::committed();
-    let native = native::libraries(&read(&compiled.map)?, &executable, &versions, &lines)
+    let mut native = native::libraries(&read(&compiled.map)?, &executable, &versions, &lines)
         .map_err(TcbError::Native)?;
+    let (out, configuration) = (kernel.folder().join("out"), configuration(kernel)?);
+    let version = versions.0.get(kernel::PACKAGE).map_or("", String::as_str);
+    native.push(kernel::library(&out, &configuration, version).map_err(TcbError::Kernel)?);
     let calls = read(&checkout.root().join(calls::TABLE))?;
     Ok(TcbReport {
         rust,
         native,
-        kernel: kernel::options(&configuration(kernel)?, &smallest(checkout, kernel)?),
+        kernel: kernel::options(&configuration, &smallest(checkout, kernel)?),
         system_calls: calls::system_calls(&calls).map_err(TcbError::Calls)?,
         ports: vec![tre_wire::PORT],
     })

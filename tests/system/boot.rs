@@ -1,13 +1,13 @@
 //! One box through its life: new, serving, rebooted, tampered with, restored.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use attest_verifier::core::check::Check;
 use attest_verifier::{ClientIdentity, Examination, Trust, compare_image, export};
-use image::assemble::{self, BuildConfig};
+use image::assemble::{self, BuildConfig, Image};
 use image::checkout::Checkout;
 use image::lock::LockMode;
 use image::machine::{Hardware, Machine};
@@ -24,10 +24,10 @@ use tre_wire::message::StartState;
 use tre_wire::role::Role;
 
 use crate::outside::initrd_and_command_line_are_ignored_and_named;
-use crate::sight::{accepted, examined, health};
+use crate::sight::{accepted, examined, health, locked};
 
 /// An image whose `tred` differs from the reference in one byte: a letter of a console line.
-fn tampered_image(folder: &Path) -> Result<PathBuf> {
+pub(crate) fn tampered_image(folder: &Path) -> Result<Image> {
     let mut tred = fs::read(place::built("tred")?)?;
     let line = b"enrolled; now serving";
     let place = tred.windows(line.len()).position(|window| window == line);
@@ -43,7 +43,7 @@ fn tampered_image(folder: &Path) -> Result<PathBuf> {
         purpose: Purpose::Demo,
         lock: LockMode::Follow,
     };
-    Ok(assemble::build(&Checkout::own(), &config)?.disk)
+    Ok(assemble::build(&Checkout::own(), &config)?)
 }
 
 fn hash_of(file: &Path) -> Result<Sha256Digest> {
@@ -111,11 +111,9 @@ async fn a_box_is_enrolled_once_and_a_changed_image_is_locked_and_named() -> Res
     machine.stop()?;
 
     let disk_before = hash_of(appliance.disk())?;
-    let tampered = tampered_image(domain.folder())?;
+    let tampered = tampered_image(domain.folder())?.disk;
     let machine = appliance.start(&tampered)?;
-    let state = health(&machine).await?;
-    assert_eq!(state.state, StartState::Locked);
-    ensure!(state.reason.contains("PCRs do not fulfil the policy"), "found {}", state.reason);
+    locked(&machine).await?;
     let found = examined(&machine, &tre_id, &trust).await?;
     named_as_changed(&found, &tampered, &trust)?;
     meter_sends_nothing(&domain, &machine, &tre_id, &trust).await?;
@@ -131,7 +129,7 @@ async fn a_box_is_enrolled_once_and_a_changed_image_is_locked_and_named() -> Res
 }
 
 /// The refusal names PCR 4 and its event; with the image at hand, the changed section.
-fn named_as_changed(found: &Examination, tampered: &Path, trust: &Trust) -> Result<()> {
+pub(crate) fn named_as_changed(found: &Examination, tampered: &Path, trust: &Trust) -> Result<()> {
     ensure!(found.verdict.is_err(), "a changed image is never accepted");
     let failed = |check: &Check| found.checks.iter().any(|row| row.check == *check && !row.ok);
     for pcr in measured_boot::pcr::PcrIndex::all() {

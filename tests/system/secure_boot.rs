@@ -1,5 +1,6 @@
 //! Firmware that looks before it starts anything: the reference image boots, by hash or by
-//! signature, with every PCR as predicted from files; anything else does not even start.
+//! signature, with every PCR as predicted from files; anything else does not even start. What
+//! the key in db has signed does start: then TPM and verifier are what is left, and they refuse it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,8 @@ use tre_tests::{place, tools};
 use tre_wire::id::PeerId;
 use tre_wire::message::StartState;
 
-use crate::sight::{accepted, examined, health};
+use crate::boot::{named_as_changed, tampered_image};
+use crate::sight::{accepted, examined, health, locked};
 
 /// The firmware's last word when nothing may start.
 const NOTHING_STARTS: &str = "BdsDxe: No bootable option";
@@ -91,6 +93,16 @@ impl Guarded {
         Ok(())
     }
 
+    /// The firmware starts `image`; the TPM keeps the keys, the verifier names what was changed.
+    async fn starts_but_locked(&self, reference: &Reference, image: &Path) -> Result<()> {
+        let (tre_id, trust): (PeerId, Trust) = ("tre-1".parse()?, reference.trust()?);
+        let machine = self.appliance.start(image)?;
+        locked(&machine).await?;
+        named_as_changed(&examined(&machine, &tre_id, &trust).await?, image, &trust)?;
+        machine.stop()?;
+        Ok(())
+    }
+
     /// The firmware refuses `image`, and then its own shell: nothing is left to start.
     async fn refuses(&self, image: &Path) -> Result<()> {
         let machine = Machine::start_until(&self.appliance.config(image), NOTHING_STARTS)?;
@@ -106,6 +118,14 @@ impl Guarded {
         machine.stop()?;
         Ok(())
     }
+}
+
+/// Signs an EFI file with the key that lies beside the certificate.
+fn sign(certificate: &Path, efi: &Path, signed: &Path) -> Result<()> {
+    let files = [&certificate.with_extension("key"), certificate, signed, efi];
+    let [key, cert, output, input] = &files.map(|path| path.display().to_string());
+    tools::run("sbsign", &["--key", key, "--cert", cert, "--output", output, input])?;
+    Ok(())
 }
 
 fn authenticode(efi: &Path) -> Result<Sha256Digest> {
@@ -134,15 +154,13 @@ async fn an_image_in_db_boots_as_predicted_and_one_flipped_bit_does_not_start() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_signed_image_boots_as_predicted_and_the_unsigned_one_does_not_start() -> Result<()> {
+async fn a_signed_image_boots_as_predicted_and_no_other_gets_its_keys() -> Result<()> {
     let (efi, image) = (place::built("tre.efi")?, place::built("tre.img")?);
     let domain = TestDomain::make("demo", |_| {})?;
     let folder = domain.folder().to_path_buf();
     let signer = certificate(&folder, "signer")?;
     let (signed, disk) = (folder.join("signed.efi"), folder.join("signed.img"));
-    let files = [&folder.join("signer.key"), &signer, &signed, &efi];
-    let [key, cert, output, input] = &files.map(|path| path.display().to_string());
-    tools::run("sbsign", &["--key", key, "--cert", cert, "--output", output, input])?;
+    sign(&signer, &efi, &signed)?;
     // A signature is no part of what PCR 4 speaks of.
     assert_eq!(authenticode(&signed)?, authenticode(&efi)?);
     fat::write(&signed, &disk)?;
@@ -151,5 +169,12 @@ async fn a_signed_image_boots_as_predicted_and_the_unsigned_one_does_not_start()
     let guarded = Guarded::make(domain, 2, Allowed::Certificate(Certificate::load(&signer)?))?;
     let reference = guarded.reference(&signed, &disk)?;
     guarded.is_attested(&reference, &disk).await?;
-    guarded.refuses(&image).await
+    guarded.refuses(&image).await?;
+
+    // Whoever holds the key in db changes the image and signs it: for the firmware all is well.
+    let changed = tampered_image(&folder)?;
+    let (signed, disk) = (folder.join("changed.efi"), folder.join("changed.img"));
+    sign(&signer, &changed.efi, &signed)?;
+    fat::write(&signed, &disk)?;
+    guarded.starts_but_locked(&reference, &disk).await
 }

@@ -8,6 +8,9 @@ pub(super) const TABLE: &str = "tre/daemon/syscalls.tsv";
 /// The table's first line that is no comment.
 const HEADER: [&str; 5] = ["call", "phases", "where", "arguments", "reason"];
 
+/// Behind a phase: no test makes `tred` need the call there at will.
+const UNSEEN: char = '~';
+
 /// Why the table cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -28,29 +31,55 @@ pub enum CallsError {
 
 /// The rows of `table` that are in the image.
 pub(super) fn system_calls(table: &str) -> Result<Vec<SystemCall>, CallsError> {
-    let mut rows = table.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
-    let header = rows.next().unwrap_or_default();
+    let call = |[name, phases, _, condition, reason]: [&str; 5]| SystemCall {
+        name: name.into(),
+        phases: phases.split(',').map(|phase| phase.trim_end_matches(UNSEEN).into()).collect(),
+        condition: (condition != "-").then(|| condition.into()),
+        reason: reason.into(),
+    };
+    Ok(rows(table)?.into_iter().map(call).collect())
+}
+
+/// A call that is allowed in a phase although no test sees it made there.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Unseen<'a> {
+    /// Its name.
+    pub(super) name: &'a str,
+    /// The phases.
+    pub(super) phases: Vec<&'a str>,
+    /// What it is needed for.
+    pub(super) reason: &'a str,
+}
+
+/// The rows of `table` that are in the image with a phase in which no test sees them.
+pub(super) fn unseen(table: &str) -> Result<Vec<Unseen<'_>>, CallsError> {
+    let mut found = Vec::new();
+    for [name, phases, _, _, reason] in rows(table)? {
+        let phases: Vec<&str> =
+            phases.split(',').filter_map(|phase| phase.strip_suffix(UNSEEN)).collect();
+        if !phases.is_empty() {
+            found.push(Unseen { name, phases, reason });
+        }
+    }
+    Ok(found)
+}
+
+/// The rows of `table` that are in the image.
+fn rows(table: &str) -> Result<Vec<[&str; 5]>, CallsError> {
+    let mut lines = table.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    let header = lines.next().unwrap_or_default();
     if header.split('\t').ne(HEADER) {
         return Err(CallsError::Header { found: header.into() });
     }
-    rows.filter_map(|row| call(row).transpose()).collect()
-}
-
-fn call(row: &str) -> Result<Option<SystemCall>, CallsError> {
-    let [name, phases, place, condition, reason] = *row.split('\t').collect::<Vec<_>>() else {
-        return Err(CallsError::Row { found: row.into() });
-    };
-    // Other rows are for a normal process, or for a build with debug assertions.
-    if place != "all" && place != "appliance" {
-        return Ok(None);
+    let mut rows = Vec::new();
+    for line in lines {
+        let fields = line.split('\t').collect::<Vec<_>>();
+        let fields = <[&str; 5]>::try_from(fields);
+        rows.push(fields.map_err(|_| CallsError::Row { found: line.into() })?);
     }
-    Ok(Some(SystemCall {
-        name: name.into(),
-        // A `~` tells that no test makes `tred` need it there at will.
-        phases: phases.split(',').map(|phase| phase.trim_end_matches('~').into()).collect(),
-        condition: (condition != "-").then(|| condition.into()),
-        reason: reason.into(),
-    }))
+    // Other rows are for a normal process, or for a build with debug assertions.
+    let in_image = |[_, _, place, ..]: &[&str; 5]| matches!(*place, "all" | "appliance");
+    Ok(rows.into_iter().filter(in_image).collect())
 }
 
 #[cfg(test)]
@@ -78,6 +107,12 @@ mod tests {
             call("mount", &["start"], Some("arg3=MS_NODEV"), "files"),
         ];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_call_that_no_test_sees_is_listed_with_its_phase_and_reason() {
+        let found = unseen(TABLE).expect("a table");
+        assert_eq!(found, [Unseen { name: "brk", phases: vec!["start"], reason: "memory" }]);
     }
 
     #[test]

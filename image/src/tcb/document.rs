@@ -7,7 +7,9 @@ use std::fs;
 use measured_boot::manifest::tcb::{NativeLibrary, Origin, RustPackage, SystemCall, TcbReport};
 use measured_boot::manifest::{ReferenceManifest, Release};
 
+use super::calls::{self, CallsError, Unseen};
 use super::comparison::{self, Comparison, KernelSizes};
+use super::kernel;
 use crate::checkout::Checkout;
 use crate::file::FileError;
 
@@ -20,9 +22,6 @@ const REASONS: &str = "tests/house/tred-crates.txt";
 /// The text around the figures, with a name between two `@` for each.
 const TEMPLATE: &str = include_str!("../../tcb/TCB.md.in");
 
-/// The kernel's package among an image's versions.
-const KERNEL: &str = "linux-source-6.12";
-
 /// Why there is no document.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -33,6 +32,9 @@ pub enum DocumentError {
     /// The list of crates or the comparison cannot be read.
     #[error("TCB document: {0}")]
     File(#[source] FileError),
+    /// The table of system calls cannot be read.
+    #[error(transparent)]
+    Calls(CallsError),
     /// A crate that nobody gave a reason for.
     #[error("{REASONS}: expected a line '{name}', a tab and a reason, found none")]
     NoReason {
@@ -58,15 +60,18 @@ pub fn document(
     let reasons = read(REASONS).map_err(DocumentError::File)?;
     let compared = read(comparison::FILE).map_err(DocumentError::File)?;
     let compared = Comparison::parse(&compared);
+    let calls = read(calls::TABLE).map_err(DocumentError::File)?;
+    let unseen = calls::unseen(&calls).map_err(DocumentError::Calls)?;
     let figures = format!("Release {number}.\n\n{}", figures(manifest, tcb));
     let sizes = KernelSizes { file: manifest.efi.len };
     Ok(TEMPLATE
         .replace("@figures@", figures.trim_end())
-        .replace("@kernel_version@", version(manifest, KERNEL))
+        .replace("@kernel_version@", version(manifest, kernel::PACKAGE))
         .replace("@comparison@", compared.tables(tcb, sizes).trim_end())
         .replace("@rust@", rust(&tcb.rust, &reasons)?.trim_end())
         .replace("@native@", native(&tcb.native).trim_end())
         .replace("@system_calls@", system_calls(&tcb.system_calls).trim_end())
+        .replace("@unseen@", unseen_calls(&unseen).trim_end())
         .replace("@ports@", ports(&tcb.ports).trim_end()))
 }
 
@@ -105,15 +110,31 @@ pub(super) fn distinct<'a>(calls: impl IntoIterator<Item = &'a SystemCall>) -> u
     calls.into_iter().map(|call| call.name.as_str()).collect::<BTreeSet<_>>().len()
 }
 
-/// Lines of C that are counted.
+/// The libraries that are linked into `tred`: all but the kernel.
+fn in_tred(libraries: &[NativeLibrary]) -> impl Iterator<Item = &NativeLibrary> {
+    libraries.iter().filter(|library| library.name != kernel::NAME)
+}
+
+/// Lines of C in `tred` that are counted.
 pub(super) fn lines_of_c(libraries: &[NativeLibrary]) -> u64 {
-    let counted = libraries.iter().filter_map(|library| library.code_lines);
+    let counted = in_tred(libraries).filter_map(|library| library.code_lines);
     counted.fold(0, |sum: u64, lines| sum.saturating_add(lines.into()))
+}
+
+/// Lines of the kernel, in words.
+fn lines_of_kernel(libraries: &[NativeLibrary]) -> String {
+    let kernel = libraries.iter().find(|library| library.name == kernel::NAME);
+    match kernel.and_then(|kernel| Some((kernel.objects, kernel.code_lines?))) {
+        Some((objects, lines)) => {
+            format!("{} lines, in {} objects", grouped(lines.into()), grouped(objects.into()))
+        }
+        None => "not counted for this version and configuration".into(),
+    }
 }
 
 /// Bytes of libraries whose lines are not counted.
 fn bytes_without_lines(libraries: &[NativeLibrary]) -> u64 {
-    let others = libraries.iter().filter(|library| library.code_lines.is_none());
+    let others = in_tred(libraries).filter(|library| library.code_lines.is_none());
     others.fold(0, |sum: u64, library| sum.saturating_add(library.linked_bytes))
 }
 
@@ -137,8 +158,9 @@ fn figures(manifest: &ReferenceManifest, tcb: &TcbReport) -> String {
                 grouped(others_unsafe)
             ),
         ),
-        ("C and assembly", format!("{} lines", grouped(lines_of_c(&tcb.native)))),
-        ("C library, not counted in lines", bytes(bytes_without_lines(&tcb.native))),
+        ("C and assembly in `tred`", format!("{} lines", grouped(lines_of_c(&tcb.native)))),
+        ("C and assembly in the kernel", lines_of_kernel(&tcb.native)),
+        ("C library in `tred`, not counted in lines", bytes(bytes_without_lines(&tcb.native))),
         (
             "kernel options",
             format!(
@@ -185,7 +207,7 @@ fn native(libraries: &[NativeLibrary]) -> String {
     let mut table = "| library | version | objects linked | bytes kept | lines |\n\
                      |---|---|---:|---:|---:|\n"
         .to_owned();
-    for library in libraries {
+    for library in in_tred(libraries) {
         let lines = library.code_lines.map_or("not counted".into(), |lines| grouped(lines.into()));
         let (objects, kept) = (library.objects.to_string(), grouped(library.linked_bytes));
         line(&mut table, &[&library.name, &library.version, &objects, &kept, &lines]);
@@ -198,6 +220,14 @@ fn system_calls(calls: &[SystemCall]) -> String {
     for call in calls {
         let condition = call.condition.as_deref().map_or_else(String::new, code);
         line(&mut table, &[&call.name, &call.phases.join(", "), &condition, &call.reason]);
+    }
+    table
+}
+
+fn unseen_calls(calls: &[Unseen<'_>]) -> String {
+    let mut table = "| call | when | why |\n|---|---|---|\n".to_owned();
+    for call in calls {
+        line(&mut table, &[call.name, &call.phases.join(", "), call.reason]);
     }
     table
 }

@@ -19,7 +19,8 @@ pub struct TcbReport {
     /// Rust packages linked into the executable, by name.
     #[serde(deserialize_with = "at_most::<_, _, MAX_TCB_PACKAGES>")]
     pub rust: Vec<RustPackage>,
-    /// C and assembly linked into the executable, by name of the package it comes from.
+    /// C and assembly linked into the executable, by name of the package it comes from; behind
+    /// them the kernel as `linux`, if it is counted.
     #[serde(deserialize_with = "at_most::<_, _, MAX_TCB_LIBRARIES>")]
     pub native: Vec<NativeLibrary>,
     /// The kernel's configuration.
@@ -72,7 +73,7 @@ pub struct UnsafeCode {
 }
 
 /// A library in C or assembly, or the part of a package that is: as far as it ended up in the
-/// executable.
+/// executable. Or the kernel, without the executable.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct NativeLibrary {

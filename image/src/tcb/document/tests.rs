@@ -62,8 +62,29 @@ fn a_manifest_without_a_report_has_no_document() {
 fn released() -> ReferenceManifest {
     let text = include_str!("../../../../tests/vectors/manifest/format-2.json");
     let mut manifest: ReferenceManifest = serde_json::from_str(text).expect("a manifest");
-    manifest.packages.0.insert(KERNEL.into(), "6.12".into());
+    manifest.packages.0.insert(kernel::PACKAGE.into(), "6.12".into());
     manifest
+}
+
+/// The kernel has a row of its own and is not in the sum of what is in `tred`.
+#[test]
+fn lines_of_the_kernel_stand_apart_or_are_called_not_counted() {
+    let row = |name: &str, code_lines| NativeLibrary {
+        name: name.into(),
+        version: "1".into(),
+        objects: 1234,
+        linked_bytes: 1,
+        code_lines,
+    };
+    let found = [row("ring", Some(7)), row(kernel::NAME, Some(600_000))];
+    assert_eq!(lines_of_c(&found), 7);
+    assert_eq!(lines_of_kernel(&found), "600,000 lines, in 1,234 objects");
+    assert!(!native(&found).contains(kernel::NAME), "{}", native(&found));
+    let other = [row("ring", Some(7)), row(kernel::NAME, None)];
+    for uncounted in [&other[..], &other[..1]] {
+        assert_eq!(lines_of_kernel(uncounted), "not counted for this version and configuration");
+    }
+    assert_eq!(bytes_without_lines(&other), 0);
 }
 
 /// So a committed document that was made before the change is found stale.
