@@ -1,11 +1,15 @@
 //! What the document key signs: a label first, then fixed fields in fixed order.
 
+mod flows;
+
 use alloc::vec::Vec;
 
 use sha2::{Digest as _, Sha256};
 
 use crate::hex::HexBytes;
 use crate::message::meter::{Receipt, ReceiptStatus};
+
+pub use flows::{aggregates, bill, price_series, prices, pseudo_bids};
 
 /// First bytes of a signed batch of reading receipts.
 const RECEIPTS: &[u8] = b"tre-receipts-v1";
@@ -17,13 +21,19 @@ const KEY_PROOF: &[u8] = b"tre-key-proof-v1";
 const SEALED_KEYS: &[u8] = b"tre-sealed-keys-v1";
 
 /// Every label that this crate puts before signed or hashed bytes.
-pub const LABELS: [&[u8]; 6] = [
+pub const LABELS: [&[u8]; 12] = [
     RECEIPTS,
+    flows::SERIES,
+    flows::BILL,
+    flows::PRICES,
+    flows::AGGREGATES,
+    flows::PSEUDO_BIDS,
     KEY_PROOF,
     SEALED_KEYS,
     crate::attestation::LEAF_LABEL,
     crate::deployment::DEPLOYMENT_LABEL,
     crate::deployment::STARTED_LABEL,
+    crate::policy::POLICY_LABEL,
 ];
 
 /// The bytes signed over the receipts of one batch, in the order of the answer.
