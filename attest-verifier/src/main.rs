@@ -38,6 +38,8 @@ enum Command {
     Explain(Explain),
     /// Replays an event log into the PCR values of every bank that it has.
     Replay(Replay),
+    /// Judges a file that `tre-client` kept: whether the TRE signed it. Needs no connection.
+    Document(cli::document::Document),
     /// Turns a manifest into an unsigned CoRIM and back; judges nothing.
     #[command(subcommand)]
     Corim(Corim),
@@ -209,6 +211,7 @@ fn run(command: Command) -> anyhow::Result<Ending> {
         }
         Command::Fetch(fetch) => runtime.block_on(cli::fetch::run(&fetch)),
         Command::Explain(explain) => runtime.block_on(cli::explain::run(&explain, now()?)),
+        Command::Document(document) => cli::document::run(&document, now()?),
         Command::Replay(replay) => cli::replay::run(&replay),
         Command::Corim(Corim::Export(export)) => cli::corim::export(&export),
         Command::Corim(Corim::Import(import)) => cli::corim::import(&import),

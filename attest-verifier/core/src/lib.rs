@@ -30,6 +30,7 @@ pub mod channel;
 pub mod check;
 pub mod claim;
 pub mod closest;
+pub mod document;
 pub mod key;
 pub mod measured;
 pub mod past;

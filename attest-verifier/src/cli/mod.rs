@@ -1,6 +1,7 @@
 //! The commands, one file each, and how results are shown.
 
 pub(crate) mod corim;
+pub(crate) mod document;
 pub(crate) mod explain;
 pub(crate) mod fetch;
 mod json;

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "a command line")]
 
+mod billing;
 mod game;
 mod monitoring;
 mod readings;
@@ -58,7 +59,7 @@ fn main() -> ExitCode {
 
 /// Every attack, by flow.
 fn all() -> Vec<&'static Attack> {
-    [monitoring::ATTACKS].into_iter().flatten().collect()
+    [monitoring::ATTACKS, billing::ATTACKS].into_iter().flatten().collect()
 }
 
 fn run(arguments: &Arguments) -> Result<bool> {

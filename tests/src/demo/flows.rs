@@ -96,7 +96,7 @@ pub async fn run(stage: &Stage, homes: &Homes) -> Result<Seen> {
     for number in 0..2 {
         let mut supplier = Supplier(stage.link(Role::Supplier, &supplier(number)).await?);
         let own = supplier.bills().await.context("supplier")?;
-        bills.extend(own.into_iter().map(|bill| (number, bill)));
+        bills.extend(own.into_iter().map(|bill| (number, bill.document)));
     }
     Ok(Seen { start, prices, aggregates, extra, bills, event, meters })
 }

@@ -1,8 +1,8 @@
 //! The network operator: defines groups, receives noisy sums. `[TRE14 III-C]`
 
 use tre_wire::id::{GroupId, PointId};
-use tre_wire::message::Done;
 use tre_wire::message::dno::{Aggregate, Aggregates, GroupSummary, Groups, PutGroup};
+use tre_wire::message::{Done, Signed};
 use tre_wire::units::Slot;
 
 use crate::link::{Link, LinkError};
@@ -43,8 +43,8 @@ impl Dno {
     /// [`LinkError`].
     pub async fn aggregates(&mut self, from: Slot) -> Result<Vec<Aggregate>, LinkError> {
         let path = format!("/v1/aggregates?from={}", from.get());
-        let Aggregates { aggregates } = self.0.get(&path).await?;
-        Ok(aggregates)
+        let sums: Signed<Aggregates> = self.0.get(&path).await?;
+        Ok(sums.document.aggregates)
     }
 
     /// All released sums from slot `from` on.

@@ -2,10 +2,10 @@
 
 use tre_wire::hex::Hex32;
 use tre_wire::id::EventId;
-use tre_wire::message::Done;
 use tre_wire::message::dsm::{
     Decision, EventOutcome, EventTerms, OpenEvent, PseudoBid, PseudoBids,
 };
+use tre_wire::message::{Done, Signed};
 
 use crate::link::{Link, LinkError};
 
@@ -35,8 +35,9 @@ impl Dsm {
     ///
     /// [`LinkError`].
     pub async fn bids(&mut self, event: &EventId) -> Result<Vec<PseudoBid>, LinkError> {
-        let PseudoBids { pseudo_bids } = self.0.get(&format!("/v1/events/{event}/bids")).await?;
-        Ok(pseudo_bids)
+        let path = format!("/v1/events/{event}/bids");
+        let bids: Signed<PseudoBids> = self.0.get(&path).await?;
+        Ok(bids.document.pseudo_bids)
     }
 
     /// Decides: `accepted` win, all others lose. There is one decision.

@@ -18,7 +18,6 @@ pub mod advice;
 pub mod bidding;
 pub mod clock;
 pub mod dno;
-pub mod documents;
 pub mod dsm;
 pub mod file;
 pub mod jitter;
@@ -32,5 +31,6 @@ pub mod registrar;
 pub mod replay;
 pub mod supplier;
 
+pub use attest_verifier::core::document as documents;
 pub use attest_verifier::{ClientIdentity, Memory, RevocationFiles, Trust};
 pub use tre_wire as wire;

@@ -2,19 +2,21 @@
 
 use attest_verifier::ClientIdentity;
 use tre_wire::bounds;
+use tre_wire::hex::HexBytes;
 use tre_wire::id::EventId;
+use tre_wire::message::kept::{Content, Format, Kept};
 use tre_wire::message::meter::{
     Account, Bid, BidRequest, EventNotice, Events, MeterOutcome, MeterPrices, Outcomes, Reading,
-    Readings, Receipt, Receipts,
+    Readings, Receipts,
 };
 use tre_wire::message::supplier::{Bill, Bills};
-use tre_wire::message::{Certificates, Done};
+use tre_wire::message::{Certificates, Done, Signed};
 use tre_wire::policy::Policy;
 use tre_wire::role::Role;
 use tre_wire::units::{Slot, UnixMillis};
 
 use crate::clock::Offset;
-use crate::documents::{DocumentKey, DocumentKeyError, ReceiptError};
+use crate::documents::{DocumentKey, DocumentKeyError, NotSigned, ReceiptError};
 use crate::link::{Link, LinkError, Target};
 use crate::own::{Own, OwnError};
 use crate::patience::Patience;
@@ -24,6 +26,7 @@ use crate::patience::Patience;
 pub struct Meter {
     link: Link,
     document_key: DocumentKey,
+    document_chain: Vec<HexBytes>,
     offset: Offset,
     /// The number of attestations when `offset` was measured.
     measured_at: u64,
@@ -45,6 +48,9 @@ pub enum MeterError {
     /// The receipts are worth nothing.
     #[error("{0}; keep the readings, and tell the regulator")]
     Receipt(#[source] ReceiptError),
+    /// Prices or a bill without the TRE's signature.
+    #[error("{0}; keep what came, and tell the regulator")]
+    NotSigned(#[source] NotSigned),
     /// More readings than fit into one batch.
     #[error(
         "expected at most {most} readings in one batch, found {found}",
@@ -78,7 +84,7 @@ impl Meter {
             DocumentKey::check(&document_chain, deployment, &target.identity(), link.now())
                 .map_err(MeterError::DocumentKey)?;
         let (offset, measured_at) = (link.offset().await?, link.attestations());
-        Ok(Self { link, document_key, offset, measured_at })
+        Ok(Self { link, document_key, document_chain, offset, measured_at })
     }
 
     /// The same, trying again for as long as `patience` lasts: many meters that start together
@@ -121,6 +127,14 @@ impl Meter {
         &self.document_key
     }
 
+    /// A file that proves to others, later, what the TRE signed.
+    #[must_use]
+    pub fn keep(&self, content: Content) -> Kept {
+        let (tre, document_chain) =
+            (self.link.target().tre_id.clone(), self.document_chain.clone());
+        Kept { format: Format::default(), tre, document_chain, content }
+    }
+
     /// The TRE's time, as our clock and the last comparison tell it.
     #[must_use]
     pub fn tre_now(&self) -> UnixMillis {
@@ -147,10 +161,7 @@ impl Meter {
     /// # Errors
     ///
     /// [`MeterError`].
-    pub async fn send_readings(
-        &mut self,
-        readings: Vec<Reading>,
-    ) -> Result<Vec<Receipt>, MeterError> {
+    pub async fn send_readings(&mut self, readings: Vec<Reading>) -> Result<Receipts, MeterError> {
         if readings.len() > bounds::READINGS {
             return Err(MeterError::Batch { found: readings.len() });
         }
@@ -159,16 +170,18 @@ impl Meter {
         self.document_key
             .check_receipts(self.link.own().identity(), &body.readings, &answer)
             .map_err(MeterError::Receipt)?;
-        Ok(answer.receipts)
+        Ok(answer)
     }
 
-    /// Prices of our tariff: the one that holds at slot `from`, then those after it.
+    /// Prices of our tariff, signed: the one that holds at slot `from`, then those after it.
     ///
     /// # Errors
     ///
-    /// [`MeterError::Link`].
-    pub async fn prices(&mut self, from: Slot) -> Result<MeterPrices, MeterError> {
-        Ok(self.link.get(&format!("/v1/prices?from={}", from.get())).await?)
+    /// [`MeterError::Link`]; [`MeterError::NotSigned`].
+    pub async fn prices(&mut self, from: Slot) -> Result<Signed<MeterPrices>, MeterError> {
+        let prices = self.link.get(&format!("/v1/prices?from={}", from.get())).await?;
+        self.document_key.check_prices(&prices).map_err(MeterError::NotSigned)?;
+        Ok(prices)
     }
 
     /// Every event that the TRE holds, by id.
@@ -211,13 +224,15 @@ impl Meter {
         Ok(self.link.get("/v1/account").await?)
     }
 
-    /// The bills of our account.
+    /// The bills of our account, each signed.
     ///
     /// # Errors
     ///
-    /// [`MeterError::Link`].
-    pub async fn bills(&mut self) -> Result<Vec<Bill>, MeterError> {
+    /// [`MeterError::Link`]; [`MeterError::NotSigned`].
+    pub async fn bills(&mut self) -> Result<Vec<Signed<Bill>>, MeterError> {
         let Bills { bills } = self.link.get("/v1/bills").await?;
+        let check = |bill: &Signed<Bill>| self.document_key.check_bill(bill);
+        bills.iter().try_for_each(check).map_err(MeterError::NotSigned)?;
         Ok(bills)
     }
 }
@@ -228,7 +243,11 @@ impl MeterError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Link(error) => error.is_passing(),
-            Self::Own(_) | Self::DocumentKey(_) | Self::Receipt(_) | Self::Batch { .. } => false,
+            Self::Own(_)
+            | Self::DocumentKey(_)
+            | Self::Receipt(_)
+            | Self::NotSigned(_)
+            | Self::Batch { .. } => false,
         }
     }
 }

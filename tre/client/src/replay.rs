@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use tre_wire::id::EventId;
 use tre_wire::message::dsm::EventTerms;
-use tre_wire::message::meter::{Bid, BidRequest, MeterOutcome, Reading, Receipt, ReceiptStatus};
+use tre_wire::message::meter::{
+    Bid, BidRequest, MeterOutcome, Reading, Receipt, ReceiptStatus, Receipts,
+};
 use tre_wire::problem::ProblemType;
 use tre_wire::units::{Slot, WattHours};
 
@@ -43,6 +45,11 @@ pub struct Plan {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Step<'a> {
+    /// A batch has its receipts, signed; a step for each reading follows.
+    Receipted {
+        /// As the TRE sent them, checked.
+        batch: &'a Receipts,
+    },
     /// A reading has its receipt.
     Sent {
         /// The receipt, checked.
@@ -197,7 +204,9 @@ impl Run<'_> {
             self.agenda.sent_before(rows.start);
             return Ok(());
         }
-        let receipts = self.meter.send_readings(readings).await?;
+        let batch = self.meter.send_readings(readings).await?;
+        let receipts = batch.receipts.clone();
+        (self.watch)(Step::Receipted { batch: &batch });
         for (done, receipt) in (rows.start..rows.end).zip(receipts) {
             let done = done.saturating_add(1);
             self.agenda.sent_before(done);

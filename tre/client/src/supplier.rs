@@ -2,8 +2,8 @@
 
 use tre_wire::bounds;
 use tre_wire::id::TariffId;
-use tre_wire::message::Done;
 use tre_wire::message::supplier::{Bill, Bills, EndPeriod, PostPrices};
+use tre_wire::message::{Done, Signed};
 use tre_wire::units::{PricePerKwh, Slot};
 
 use crate::link::{Link, LinkError};
@@ -49,12 +49,12 @@ impl Supplier {
         Ok(())
     }
 
-    /// Our bills, by period and account: the latest [`bounds::ROWS`].
+    /// Our bills, by period and account, each signed: the latest [`bounds::ROWS`].
     ///
     /// # Errors
     ///
     /// [`LinkError`].
-    pub async fn bills(&mut self) -> Result<Vec<Bill>, LinkError> {
+    pub async fn bills(&mut self) -> Result<Vec<Signed<Bill>>, LinkError> {
         let Bills { bills } = self.0.get("/v1/bills").await?;
         Ok(bills)
     }

@@ -4,6 +4,10 @@
 //! billionths of the currency, when slots close; a reading that was replaced before never entered
 //! it. It is rounded once, when it goes out, and starts again from zero.
 //!
+//! Prices are such that a bill tells few sums over many slots each ([`crate::guard`]). Where they
+//! are not, for who was there in a part of the period alone, the energy is billed at the mean
+//! price of that part.
+//!
 //! No bill covers less than the policy's minimum period. Who joined late is billed at the end of
 //! the next period. Who left is billed once, when the minimum period has elapsed and no reading of
 //! theirs may still come; the account that follows at the point sees nothing of it.
@@ -13,10 +17,13 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use tre_wire::bounds;
+use tre_wire::document::price_series;
+use tre_wire::message::supplier::Basis;
 use tre_wire::policy::Policy;
-use tre_wire::units::{MinorUnits, NanoCurrency, Slot};
+use tre_wire::units::{MinorUnits, NanoCurrency, NetWattHours, PricePerKwh, Slot};
 
 use crate::names::index;
+use crate::prices::Tariff;
 
 /// What one account owes under one tariff since its last bill.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,7 +33,12 @@ pub(crate) struct Running {
     pub(crate) from: Slot,
     /// First slot in which the account was off the tariff; [`Slot::MAX`] while it is on it.
     left: Slot,
-    pub(crate) total: NanoCurrency,
+    /// The energy of the period's slots, each at its own price.
+    cost: NanoCurrency,
+    /// That energy, import minus export. Unit: Wh.
+    energy_wh: i64,
+    /// Credits, and late readings of slots that a bill has been made of.
+    apart: NanoCurrency,
 }
 
 /// A bill that went out.
@@ -36,6 +48,9 @@ pub(crate) struct Issued {
     pub(crate) from: Slot,
     pub(crate) to: Slot,
     pub(crate) total: MinorUnits,
+    pub(crate) basis: Basis,
+    /// What it was made with.
+    pub(crate) series: [u8; 32],
 }
 
 /// One account.
@@ -57,6 +72,36 @@ pub(crate) struct Accounts {
     finals: BTreeSet<(Slot, u32, u32)>,
     /// (slot, account): an account that got its final bill is over when this slot has come.
     expiries: BTreeSet<(Slot, u32)>,
+}
+
+impl Running {
+    const fn new(tariff: u32, from: Slot) -> Self {
+        let (cost, apart) = (NanoCurrency::ZERO, NanoCurrency::ZERO);
+        Self { tariff, from, left: Slot::MAX, cost, energy_wh: 0, apart }
+    }
+
+    /// What is owed so far, each slot at its own price.
+    pub(crate) fn total(&self) -> NanoCurrency {
+        // Either alone is far below half of what it could hold: see [`Accounts::charge`].
+        self.cost.checked_add(self.apart).unwrap_or_default()
+    }
+
+    /// The bill up to `to`; `None` if no bill can state the total.
+    fn bill(&self, to: Slot, tariff: &Tariff, policy: &Policy) -> Option<Issued> {
+        let coverage = tariff.coverage(self.from, to);
+        let unit = policy.billing.minor_unit_nano;
+        let (basis, total) = if coverage.allowed(&policy.billing) {
+            (Basis::Slots, self.total().to_minor_units(unit))
+        } else {
+            let (cost, slots) = coverage.at_mean(NetWattHours::new(self.energy_wh).ok()?)?;
+            let all = cost.checked_add(self.apart.checked_mul(i128::from(slots))?)?;
+            (Basis::Mean, all.part_to_minor_units(slots, unit))
+        };
+        let names = (&tariff.supplier, &tariff.id);
+        let series = price_series(names, (self.from, to), &coverage.runs);
+        let total = total.ok()?;
+        Some(Issued { tariff: self.tariff, from: self.from, to, total, basis, series })
+    }
 }
 
 impl Account {
@@ -116,9 +161,8 @@ impl Accounts {
                 running.left = Slot::MAX;
             }
             None => {
-                let total = NanoCurrency::ZERO;
                 found.running.reserve_exact(1);
-                found.running.push(Running { tariff, from, left: Slot::MAX, total });
+                found.running.push(Running::new(tariff, from));
             }
         }
     }
@@ -132,16 +176,42 @@ impl Accounts {
         self.finals.insert((final_slot(running, policy), account, tariff));
     }
 
-    /// Adds to a running bill; a credit is negative. `false` if there is no such bill.
+    /// Adds the energy of one slot to a running bill.
     ///
     /// Cannot overflow: a slot adds at most 10^9 Wh x 10^12, there are 2^53 slots, and
-    /// 10^21 x 2^53 < 2^123.
-    pub(crate) fn add(&mut self, account: u32, tariff: u32, amount: NanoCurrency) -> bool {
-        let running = self.account_mut(account).and_then(|found| found.running_mut(tariff));
-        let Some(running) = running else { return false };
-        let Some(total) = running.total.checked_add(amount) else { return false };
-        running.total = total;
-        true
+    /// 10^21 x 2^53 < 2^123. The energy of 2^33 slots fits as well: 400,000 years.
+    pub(crate) fn charge(
+        &mut self,
+        (account, tariff): (u32, u32),
+        slot: Slot,
+        price: PricePerKwh,
+        energy: NetWattHours,
+    ) {
+        let Some(running) = self.running_mut(account, tariff) else { return };
+        let cost = price.cost_of(energy);
+        if slot < running.from {
+            running.apart = running.apart.checked_add(cost).unwrap_or(running.apart);
+        } else {
+            running.cost = running.cost.checked_add(cost).unwrap_or(running.cost);
+            running.energy_wh = running.energy_wh.saturating_add(energy.get());
+        }
+    }
+
+    /// Adds a credit, which is negative, to a running bill.
+    pub(crate) fn credit(&mut self, account: u32, tariff: u32, amount: NanoCurrency) {
+        if let Some(running) = self.running_mut(account, tariff) {
+            running.apart = running.apart.checked_add(amount).unwrap_or(running.apart);
+        }
+    }
+
+    fn running_mut(&mut self, account: u32, tariff: u32) -> Option<&mut Running> {
+        self.account_mut(account).and_then(|found| found.running_mut(tariff))
+    }
+
+    /// First slot that is in no bill yet, of all accounts with a running bill under the tariff.
+    pub(crate) fn oldest(&self, tariff: u32) -> Option<Slot> {
+        let running = self.accounts.iter().filter_map(|account| account.running(tariff));
+        running.map(|running| running.from).min()
     }
 
     /// Counts a reading above capacity.
@@ -153,7 +223,12 @@ impl Accounts {
 
     /// Ends the tariff's period at `end`: one bill for each account that is on the tariff and has
     /// been for the minimum period. Everyone else's bill runs on.
-    pub(crate) fn end_period(&mut self, tariff: u32, end: Slot, policy: &Policy) {
+    pub(crate) fn end_period(
+        &mut self,
+        (tariff, prices): (u32, &Tariff),
+        end: Slot,
+        policy: &Policy,
+    ) {
         for (account, found) in (0_u32..).zip(&mut self.accounts) {
             let Some(running) = found.running_mut(tariff) else { continue };
             let elapsed = end.since(running.from);
@@ -161,12 +236,9 @@ impl Accounts {
                 continue;
             }
             // A total that no bill can state is not lost: it runs on as well.
-            let Ok(total) = running.total.to_minor_units(policy.billing.minor_unit_nano) else {
-                continue;
-            };
-            let bill = Issued { tariff, from: running.from, to: end, total };
+            let Some(bill) = running.bill(end, prices, policy) else { continue };
             let key = (final_slot(running, policy), account, tariff);
-            (running.from, running.total) = (end, NanoCurrency::ZERO);
+            *running = Running { left: running.left, ..Running::new(tariff, end) };
             if self.finals.remove(&key) {
                 self.finals.insert((final_slot(running, policy), account, tariff));
             }
@@ -181,16 +253,20 @@ impl Accounts {
 
     /// Issues a final bill when every slot before `end` has closed, and erases the running one.
     /// The bill stays to be read for at least another minimum period.
-    pub(crate) fn issue_final(&mut self, key: (Slot, u32, u32), end: Slot, policy: &Policy) {
+    pub(crate) fn issue_final(
+        &mut self,
+        key: (Slot, u32, u32),
+        prices: &Tariff,
+        end: Slot,
+        policy: &Policy,
+    ) {
         let (_, account, tariff) = key;
         let Some(found) = self.accounts.get_mut(index(account)) else { return };
         let Some(running) = found.running(tariff).copied() else { return };
-        let Ok(total) = running.total.to_minor_units(policy.billing.minor_unit_nano) else {
-            return;
-        };
+        let Some(bill) = running.bill(running.left, prices, policy) else { return };
         self.finals.remove(&key);
         found.running.retain(|other| other.tariff != tariff);
-        found.issue(Issued { tariff, from: running.from, to: running.left, total });
+        found.issue(bill);
         found.kept_until = end.plus(policy.billing.minimum_period_slots);
         self.expiries.insert((found.kept_until, account));
     }

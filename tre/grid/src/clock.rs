@@ -115,7 +115,9 @@ impl Grid {
     fn issue_bills(&mut self) {
         let end = self.first_open;
         for number in self.tariffs.ending_at(end) {
-            self.accounts.end_period(number, end, &self.policy);
+            if let Some(tariff) = self.tariffs.tariff(number) {
+                self.accounts.end_period((number, tariff), end, &self.policy);
+            }
             if let Some(tariff) = self.tariffs.tariff_mut(number) {
                 (tariff.period_from, tariff.period_to) = (end, None);
             }
@@ -132,8 +134,9 @@ impl Grid {
         let uncredited = self.events.uncredited();
         for key in finals {
             let (_, account, tariff) = key;
+            let Some(prices) = self.tariffs.tariff(tariff) else { continue };
             if !uncredited.contains(&(account, tariff)) {
-                self.accounts.issue_final(key, end, &self.policy);
+                self.accounts.issue_final(key, prices, end, &self.policy);
             }
         }
     }

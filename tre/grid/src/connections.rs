@@ -98,6 +98,14 @@ impl Connections {
         self.timeline(point).iter().find(|stint| stint.holds(slot))
     }
 
+    /// How many points are on the tariff in slot `begun` or will be; counts no further than `most`.
+    pub(crate) fn on_tariff(&self, tariff: u32, begun: Slot, most: u32) -> u32 {
+        let on = |stint: &Stint| stint.tariff == tariff && stint.to > begun;
+        let points = self.points.iter().filter(|point| point.timeline.stints().iter().any(on));
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        u32::try_from(points.take(most).count()).unwrap_or(u32::MAX)
+    }
+
     /// The capacity that was declared for `slot`, or else for the nearest time after or before.
     pub(crate) fn declared_w(&self, point: u32, slot: Slot) -> u64 {
         let timeline = self.timeline(point);

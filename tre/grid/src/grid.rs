@@ -17,6 +17,7 @@ use crate::billing::Accounts;
 use crate::clock::first_open;
 use crate::connections::{Connections, Horizon};
 use crate::demand_response::Events;
+use crate::guard::judge_period;
 use crate::ledger::Ledger;
 use crate::monitoring::Groups;
 use crate::prices::Tariffs;
@@ -178,12 +179,24 @@ impl Grid {
     }
 
     fn post_prices(&mut self, supplier: &PeerId, body: &PostPrices) -> Result<(), Refusal> {
+        let rules = &self.policy.billing;
         let number = self.tariffs.number(supplier, &body.tariff);
-        let tariff = number.and_then(|number| self.tariffs.tariff_mut(number));
-        let tariff = tariff.ok_or(PriceRefusal::UnknownTariff)?;
-        // The first slot for which a reading may still come, at its close or late.
+        let number = number.ok_or(PriceRefusal::UnknownTariff)?;
+        let (least, found) = (
+            rules.minimum_tariff,
+            self.connections.on_tariff(number, self.begun, rules.minimum_tariff),
+        );
+        if found < least {
+            return Err(PriceRefusal::TooFew { least, found }.into());
+        }
+        // The first slot for which a reading may still come, at its close or late, or that is in
+        // a bill to come.
         let late = self.first_open.get().saturating_sub(self.policy.lateness_slots);
-        tariff.publish(body, self.begun, Slot::new(late).unwrap_or_default())?;
+        let late = Slot::new(late).unwrap_or_default();
+        let accounts = &self.accounts;
+        let needed = || accounts.oldest(number).map_or(late, |oldest| oldest.min(late));
+        let tariff = self.tariffs.tariff_mut(number).ok_or(PriceRefusal::UnknownTariff)?;
+        tariff.publish(body, self.begun, needed, rules)?;
         Ok(())
     }
 
@@ -202,6 +215,7 @@ impl Grid {
         if found < least {
             return Err(PeriodRefusal::TooShort { least, found }.into());
         }
+        judge_period(tariff.prices(), (tariff.period_from, found), &self.policy.billing)?;
         tariff.period_to = Some(found);
         Ok(())
     }
@@ -216,7 +230,7 @@ impl Grid {
     fn decide(&mut self, dsm: &PeerId, id: &EventId, body: &Decision) -> Result<(), Refusal> {
         for credit in self.events.decide(dsm, id, body)? {
             // The running bill is there: it is held for as long as a bid may be credited to it.
-            self.accounts.add(credit.account, credit.tariff, credit.amount);
+            self.accounts.credit(credit.account, credit.tariff, credit.amount);
         }
         Ok(())
     }

@@ -17,7 +17,7 @@
 //!
 //! # Limits
 //!
-//! - A supplier's prices are held to be published in time, not to a shape.
+//! - A reading that comes when its bill has gone out is in the next one, at the price of its slot.
 //! - How long the sampler takes depends on what it draws.
 
 #![no_std]
@@ -33,6 +33,7 @@ mod clock;
 mod connections;
 mod demand_response;
 mod grid;
+mod guard;
 pub mod laplace;
 mod ledger;
 mod metering;

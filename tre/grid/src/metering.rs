@@ -58,8 +58,8 @@ impl Grid {
     }
 
     fn bill_late(&mut self, slot: Slot, stint: &Stint, value: Value) -> ReceiptStatus {
-        let price = self.tariffs.tariff(stint.tariff).map(|tariff| tariff.price_at(slot));
-        self.charge(slot, stint, value, price.unwrap_or_default());
+        let price = self.tariffs.tariff(stint.tariff).and_then(|tariff| tariff.price_at(slot));
+        self.charge(slot, stint, value, price);
         if value.exceeds(stint, &self.policy) {
             ReceiptStatus::OverCapacity
         } else {
@@ -76,13 +76,13 @@ impl Grid {
         for (point, value) in slotful.iter() {
             // Taken only where a stint holds, and what has begun is never rewritten.
             let Some(&stint) = self.connections.at(point, slot) else { continue };
-            let price = prices.get(index(stint.tariff)).copied();
-            self.charge(slot, &stint, value, price.unwrap_or_default());
+            let price = prices.get(index(stint.tariff)).copied().flatten();
+            self.charge(slot, &stint, value, price);
         }
     }
 
     /// `[TRE14 III-D]`: bill + (m x p), after the bounds check.
-    fn charge(&mut self, slot: Slot, stint: &Stint, value: Value, price: PricePerKwh) {
+    fn charge(&mut self, slot: Slot, stint: &Stint, value: Value, price: Option<PricePerKwh>) {
         if value.exceeds(stint, &self.policy) {
             self.alerts.count(slot, &self.policy);
             self.accounts.count_over_capacity(stint.account);
@@ -91,6 +91,9 @@ impl Grid {
                 OverCapacity::BilledAsRead => {}
             }
         }
-        self.accounts.add(stint.account, stint.tariff, price.cost_of(value.net()));
+        if let Some(price) = price {
+            let account = (stint.account, stint.tariff);
+            self.accounts.charge(account, slot, price, value.net());
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! A tariff is the pair of supplier and name, and exists once a connection record names it. A
 //! price is published before its slot begins and then stands. A slot without a price of its own
 //! has the last price published for a slot before it; before any price, energy costs nothing:
-//! what nobody announced, nobody owes.
+//! what nobody announced, nobody owes. Which prices there may be, [`crate::guard`] judges.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -12,8 +12,10 @@ use tre_wire::bounds;
 use tre_wire::id::{PeerId, TariffId};
 use tre_wire::message::meter::SlotPrice;
 use tre_wire::message::supplier::PostPrices;
+use tre_wire::policy::Billing;
 use tre_wire::units::{PricePerKwh, Slot};
 
+use crate::guard::{Coverage, Prices, judge_prices};
 use crate::names::index;
 use crate::refusal::PriceRefusal;
 
@@ -26,7 +28,7 @@ pub(crate) struct Tariff {
     pub(crate) period_from: Slot,
     /// First slot after it, once the supplier has said so.
     pub(crate) period_to: Option<Slot>,
-    prices: BTreeMap<Slot, PricePerKwh>,
+    prices: Prices,
 }
 
 /// All tariffs of a TRE, by number.
@@ -83,7 +85,7 @@ impl Tariffs {
     }
 
     /// The price of `slot` in every tariff, by number.
-    pub(crate) fn prices_at(&self, slot: Slot) -> Vec<PricePerKwh> {
+    pub(crate) fn prices_at(&self, slot: Slot) -> Vec<Option<PricePerKwh>> {
         self.tariffs.iter().map(|tariff| tariff.price_at(slot)).collect()
     }
 
@@ -98,10 +100,19 @@ impl Tariffs {
 }
 
 impl Tariff {
-    /// What energy of `slot` costs.
-    pub(crate) fn price_at(&self, slot: Slot) -> PricePerKwh {
-        let last = self.prices.range(..=slot).next_back();
-        last.map_or_else(PricePerKwh::default, |(_, &price)| price)
+    /// What energy of `slot` costs; `None` if no price had been published for it or before.
+    pub(crate) fn price_at(&self, slot: Slot) -> Option<PricePerKwh> {
+        self.prices.range(..=slot).next_back().map(|(_, &price)| price)
+    }
+
+    /// How the prices of the slots `from..to` are spread.
+    pub(crate) fn coverage(&self, from: Slot, to: Slot) -> Coverage {
+        Coverage::of(&self.prices, from, to)
+    }
+
+    /// The prices that stand.
+    pub(crate) const fn prices(&self) -> &Prices {
+        &self.prices
     }
 
     /// The price that holds at `from`, under the slot it was published for, and those after it.
@@ -113,37 +124,40 @@ impl Tariff {
 
     /// Publishes the whole batch, or nothing of it.
     ///
-    /// `begun` is the slot that has begun last; prices before `late`, the first slot for which a
-    /// reading may still come, are forgotten when room is needed.
+    /// `begun` is the slot that has begun last; prices before `needed`, the first slot that some
+    /// bill or late reading may still need, are forgotten when room is needed.
     pub(crate) fn publish(
         &mut self,
         body: &PostPrices,
         begun: Slot,
-        late: Slot,
+        needed: impl FnOnce() -> Slot,
+        rules: &Billing,
     ) -> Result<(), PriceRefusal> {
         let batch = judge_batch(body, begun)?;
-        let mut fresh = 0_usize;
         for &(slot, found) in &batch {
             match self.prices.get(&slot) {
                 Some(&published) if published != found => {
                     return Err(PriceRefusal::Published { slot, published, found });
                 }
-                Some(_) => {}
-                None => fresh = fresh.saturating_add(1),
+                Some(_) | None => {}
             }
         }
-        // The last price at or before `late` still holds there; all before it are spent.
-        let kept_from = self.prices.range(..=late).next_back().map_or(late, |(&slot, _)| slot);
-        let spent = self.prices.range(..kept_from).count();
-        let wanted = self.prices.len().saturating_add(fresh);
-        let excess = wanted.saturating_sub(bounds::PRICE_SLOTS);
-        if excess > spent {
-            return Err(PriceRefusal::Full { most: bounds::PRICE_SLOTS });
+        let mut prices = self.prices.clone();
+        prices.extend(batch.iter().copied());
+        judge_prices(&prices, &batch, (self.period_from, self.period_to), rules)?;
+        let excess = prices.len().saturating_sub(bounds::PRICE_SLOTS);
+        if excess > 0 {
+            // The last price at or before `needed` still holds there; all before it are spent.
+            let needed = needed();
+            let kept_from = prices.range(..=needed).next_back().map_or(needed, |(&slot, _)| slot);
+            if excess > prices.range(..kept_from).count() {
+                return Err(PriceRefusal::Full { most: bounds::PRICE_SLOTS });
+            }
+            for _ in 0..excess {
+                prices.pop_first();
+            }
         }
-        for _ in 0..excess {
-            self.prices.pop_first();
-        }
-        self.prices.extend(batch);
+        self.prices = prices;
         Ok(())
     }
 }

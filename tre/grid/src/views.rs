@@ -7,13 +7,14 @@ use alloc::string::ToString as _;
 use alloc::vec::Vec;
 
 use tre_wire::bounds;
+use tre_wire::hex::Hex32;
 use tre_wire::id::{EventId, GroupId, PeerId, PointId};
 use tre_wire::message::dno::{Aggregate, Aggregates, GroupSummary, Groups};
 use tre_wire::message::dsm::{EventOutcome, PseudoBids};
 use tre_wire::message::meter::{Account, EventNotice, Events, MeterOutcome, MeterPrices, Outcomes};
 use tre_wire::message::operator::Alerts;
 use tre_wire::message::registrar::{Connection, ConnectionRecord, Connections};
-use tre_wire::message::supplier::{Bill, Bills};
+use tre_wire::message::supplier::Bill;
 use tre_wire::units::{Budget, MilliWattHours, Slot};
 
 use crate::billing::Issued;
@@ -34,7 +35,8 @@ impl Grid {
     pub fn prices(&self, meter: &PeerId, from: Slot) -> Result<MeterPrices, Refusal> {
         let stint = self.stint(meter)?;
         let tariff = self.tariffs.tariff(stint.tariff).ok_or(ViewRefusal::NoConnection)?;
-        Ok(MeterPrices { tariff: tariff.id.clone(), prices: tariff.series(from) })
+        let (supplier, tariff_id) = (tariff.supplier.clone(), tariff.id.clone());
+        Ok(MeterPrices { supplier, tariff: tariff_id, prices: tariff.series(from) })
     }
 
     /// Every event that this TRE holds, by id: what a meter may bid on. `[TRE14 III-E]`
@@ -73,7 +75,7 @@ impl Grid {
         let running = account.running(stint.tariff).ok_or(ViewRefusal::NoConnection)?;
         Ok(Account {
             period_from: running.from,
-            running_nano: running.total.get().to_string(),
+            running_nano: running.total().get().to_string(),
             over_capacity: account.over_capacity,
             time: self.now,
         })
@@ -84,11 +86,11 @@ impl Grid {
     /// # Errors
     ///
     /// [`ViewRefusal::NoConnection`].
-    pub fn bills_of_meter(&self, meter: &PeerId) -> Result<Bills, Refusal> {
+    pub fn bills_of_meter(&self, meter: &PeerId) -> Result<Vec<Bill>, Refusal> {
         let stint = self.stint(meter)?;
         let account = self.accounts.account(stint.account).ok_or(ViewRefusal::NoConnection)?;
         let bills = account.issued().iter().filter_map(|bill| self.bill(stint.account, bill));
-        Ok(Bills { bills: bills.collect() })
+        Ok(bills.collect())
     }
 
     /// The network operator's own groups, by id.
@@ -137,7 +139,7 @@ impl Grid {
 
     /// The supplier's bills, by period and account: the latest `bounds::ROWS`.
     #[must_use]
-    pub fn bills_of_supplier(&self, supplier: &PeerId) -> Bills {
+    pub fn bills_of_supplier(&self, supplier: &PeerId) -> Vec<Bill> {
         let own = |bill: &&Issued| {
             self.tariffs.tariff(bill.tariff).is_some_and(|tariff| tariff.supplier == *supplier)
         };
@@ -154,7 +156,7 @@ impl Grid {
         });
         let excess = bills.len().saturating_sub(bounds::ROWS);
         bills.drain(..excess);
-        Bills { bills }
+        bills
     }
 
     /// The pseudo-bids of one of the demand side manager's own events, after its deadline.
@@ -240,12 +242,17 @@ impl Grid {
     }
 
     fn bill(&self, account: u32, bill: &Issued) -> Option<Bill> {
+        let tariff = self.tariffs.tariff(bill.tariff)?;
         Some(Bill {
             account: self.connections.accounts.name(account)?.clone(),
-            tariff: self.tariffs.tariff(bill.tariff)?.id.clone(),
+            supplier: tariff.supplier.clone(),
+            tariff: tariff.id.clone(),
             from_slot: bill.from,
             to_slot: bill.to,
             total_minor: bill.total,
+            basis: bill.basis,
+            price_series: Hex32(bill.series),
+            policy: Hex32(self.policy.digest()),
         })
     }
 

@@ -1,5 +1,7 @@
 //! What the document key signs: a label first, then fixed fields in fixed order.
 
+mod flows;
+
 use alloc::string::ToString as _;
 use alloc::vec::Vec;
 
@@ -8,6 +10,8 @@ use sha2::{Digest as _, Sha256};
 use crate::hex::HexBytes;
 use crate::message::meter::{Receipt, ReceiptStatus};
 use crate::role::Identity;
+
+pub use flows::{aggregates, bill, price_series, prices, pseudo_bids};
 
 /// First bytes of a signed batch of reading receipts.
 const RECEIPTS: &[u8] = b"tre-receipts-v1";
@@ -22,14 +26,20 @@ const SEALED_KEYS: &[u8] = b"tre-sealed-keys-v2";
 const ENROLMENT: &[u8] = b"tre-enrolment-v1";
 
 /// Every label that this crate puts before signed or hashed bytes.
-pub const LABELS: [&[u8]; 7] = [
+pub const LABELS: [&[u8]; 13] = [
     RECEIPTS,
+    flows::SERIES,
+    flows::BILL,
+    flows::PRICES,
+    flows::AGGREGATES,
+    flows::PSEUDO_BIDS,
     KEY_PROOF,
     SEALED_KEYS,
     ENROLMENT,
     crate::attestation::LEAF_LABEL,
     crate::deployment::DEPLOYMENT_LABEL,
     crate::deployment::STARTED_LABEL,
+    crate::policy::POLICY_LABEL,
 ];
 
 /// The bytes signed over the receipts of one batch, in the order of the answer.

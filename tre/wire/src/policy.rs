@@ -5,11 +5,16 @@
 use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+mod billing;
+
+pub use billing::{Billing, OverCapacity};
 
 use crate::bounds;
 use crate::message::dno::Span;
 use crate::units::WattHours;
-use crate::units::{Epsilon, MilliWattHours, MinorUnit, PricePerKwh, Share, Slot, UnixMillis};
+use crate::units::{Epsilon, MilliWattHours, PricePerKwh, Share, Slot, UnixMillis};
 
 /// The rules of one deployment. JSON, part of the deployment block.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -33,10 +38,11 @@ pub struct Policy {
     pub demand_response: DemandResponse,
 }
 
-/// The version of [`Policy`] that this TRE reads: 2. Another is refused by its number.
+/// The version of [`Policy`] that this TRE reads: 3. Another is refused by its number.
 ///
 /// Format 1 had an epsilon for one sum and no budget for many. It stated no window, so nothing
-/// that reads it could say what a household's budget is.
+/// that reads it could say what a household's budget is. Format 2 had no price guard: a supplier
+/// could choose any price for any slot, and read single readings out of bills.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(try_from = "u32", into = "u32")]
 pub struct Format(());
@@ -74,28 +80,6 @@ pub struct Spending {
     pub window_millionths: Epsilon,
 }
 
-/// Rules of the bills that suppliers see. `[TRE14 III-D]`
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Billing {
-    /// Shortest billing period, in slots: "the minimum value specified by the regulator".
-    pub minimum_period_slots: u64,
-    /// Billionths of the currency in its minor unit.
-    pub minor_unit_nano: MinorUnit,
-    /// Whether a reading above the connection's capacity enters the bill.
-    pub over_capacity: OverCapacity,
-}
-
-/// What a reading above the connection's capacity does to the bill.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OverCapacity {
-    /// It is billed as read: the meter is certified, the capacity record may be stale.
-    BilledAsRead,
-    /// It is left out of the bill.
-    LeftOut,
-}
-
 /// Rules of bids. `[TRE14 III-E]`
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -114,7 +98,7 @@ pub struct DemandResponse {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum PolicyError {
     /// Another format than this TRE reads.
-    #[error("expected policy format 2, found {found}")]
+    #[error("expected policy format 3, found {found}")]
     Format {
         /// Format found.
         found: u32,
@@ -128,6 +112,14 @@ pub enum PolicyError {
         least: Epsilon,
         /// Share of the window found.
         found: Epsilon,
+    },
+    /// A price guard that lets no price through.
+    #[error("expected billing.price_ceiling of at least {floor}, the floor, found {ceiling}")]
+    PriceRange {
+        /// Lowest price allowed.
+        floor: PricePerKwh,
+        /// Highest price allowed.
+        ceiling: PricePerKwh,
     },
     /// A number outside what the flows can work with.
     #[error("expected {field} to be {least} to {most}, found {found}")]
@@ -156,7 +148,6 @@ impl Policy {
         let steps = &self.demand_response;
         let positive = |price: PricePerKwh| u64::try_from(price.get()).unwrap_or(0);
         let members = u64::try_from(bounds::GROUP_MEMBERS).unwrap_or(u64::MAX);
-        let period = self.billing.minimum_period_slots;
         let slots = self.demand_response.event_slots_most;
         let group = u64::from(self.monitoring.minimum_group);
         let price_most = PricePerKwh::MAX.get().unsigned_abs();
@@ -169,7 +160,6 @@ impl Policy {
             ("window_slots", self.monitoring.window_slots, 1, bounds::WINDOW_SLOTS),
             // Two is the paper's own floor: below it a sum is a reading. [TRE14 III-C]
             ("minimum_group", group, 2, members),
-            ("minimum_period_slots", period, 1, 1_000_000),
             ("quantity_step_wh", steps.quantity_step_wh.get(), 1, 1_000_000_000),
             ("price_step", positive(steps.price_step), 1, price_most),
             ("price_most", positive(steps.price_most), 1, price_most),
@@ -179,6 +169,7 @@ impl Policy {
                 return Err(PolicyError::Range { field, least, most, found });
             }
         }
+        self.billing.check()?;
         self.monitoring.check_spending()
     }
 
@@ -193,6 +184,45 @@ impl Policy {
     #[must_use]
     pub fn start_of(&self, slot: Slot) -> UnixMillis {
         UnixMillis::new(slot.get().saturating_mul(self.slot_ms)).unwrap_or(UnixMillis::MAX)
+    }
+
+    /// What a bill names the policy by that it was made under.
+    ///
+    /// SHA-256 of: label, format u32, H(name), then every number in the order of the fields, u64
+    /// each (prices i64), what happens above capacity u8; big-endian.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(POLICY_LABEL);
+        hash.update(FORMAT.to_be_bytes());
+        hash.update(Sha256::digest(self.name.as_bytes()));
+        let rules = &self.monitoring;
+        let kinds = [rules.slot, rules.day, rules.week];
+        let [slot, day, week] = kinds.map(|kind| (kind.epsilon_millionths, kind.window_millionths));
+        for number in [
+            self.slot_ms,
+            self.grace_ms,
+            self.lateness_slots,
+            rules.clip_wh.get(),
+            u64::from(rules.minimum_group),
+            rules.dominance_millionths.get(),
+            rules.window_slots,
+            slot.0.get(),
+            slot.1.get(),
+            day.0.get(),
+            day.1.get(),
+            week.0.get(),
+            week.1.get(),
+        ] {
+            hash.update(number.to_be_bytes());
+        }
+        self.billing.hash_into(&mut hash);
+        let bids = &self.demand_response;
+        hash.update(bids.quantity_step_wh.get().to_be_bytes());
+        hash.update(bids.price_step.get().to_be_bytes());
+        hash.update(bids.price_most.get().to_be_bytes());
+        hash.update(bids.event_slots_most.to_be_bytes());
+        hash.finalize().into()
     }
 
     /// When `slot` takes no more readings: its end and the grace after it.
@@ -263,8 +293,11 @@ impl Monitoring {
     }
 }
 
+/// First bytes of what [`Policy::digest`] hashes.
+pub(crate) const POLICY_LABEL: &[u8] = b"tre-policy-v1";
+
 /// The format of [`Policy`].
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// Least epsilon of one release: below it lambda is beyond what a statement can hold. Unit:
 /// millionths.
@@ -288,65 +321,4 @@ impl From<Format> for u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::json;
-
-    fn golden() -> serde_json::Value {
-        let golden = include_bytes!("../../../tests/vectors/v1/messages/policy.json");
-        serde_json::from_slice(golden).expect("JSON")
-    }
-
-    fn checked(policy: &serde_json::Value) -> Result<(), PolicyError> {
-        let bytes = serde_json::to_vec(policy).expect("JSON");
-        json::decode::<Policy>(&bytes).expect("a policy").check()
-    }
-
-    #[test]
-    fn a_policy_of_the_older_format_is_refused_by_its_number() {
-        let older = include_bytes!("../../../tests/vectors/v1/older/policy-format-1.json");
-        let refused = json::decode::<Policy>(older).expect_err("format 1").detail();
-        assert!(refused.starts_with("expected policy format 2, found 1"), "{refused}");
-    }
-
-    #[test]
-    fn an_absurd_epsilon_is_refused_with_its_range() {
-        for (kind, field) in [
-            ("slot", "slot.epsilon_millionths"),
-            ("day", "day.epsilon_millionths"),
-            ("week", "week.epsilon_millionths"),
-        ] {
-            for found in [999, 10_000_001] {
-                let mut policy = golden();
-                policy["monitoring"][kind]["epsilon_millionths"] = found.into();
-                let (least, most) = (1_000, 10_000_000);
-                let refused = PolicyError::Range { field, least, most, found };
-                assert_eq!(checked(&policy), Err(refused));
-            }
-        }
-    }
-
-    #[test]
-    fn a_window_holds_at_least_one_release() {
-        for kind in ["slot", "day", "week"] {
-            let mut policy = golden();
-            policy["monitoring"][kind]["epsilon_millionths"] = 500_000.into();
-            policy["monitoring"][kind]["window_millionths"] = 500_000.into();
-            assert_eq!(checked(&policy), Ok(()));
-            policy["monitoring"][kind]["window_millionths"] = 499_999.into();
-            let [least, found] = [500_000, 499_999].map(|it| Epsilon::new(it).expect("in range"));
-            assert_eq!(checked(&policy), Err(PolicyError::Window { kind, least, found }));
-        }
-    }
-
-    #[test]
-    fn the_noise_of_a_total_is_that_of_a_window_at_its_own_epsilon() {
-        let bytes = serde_json::to_vec(&golden()).expect("JSON");
-        let rules = json::decode::<Policy>(&bytes).expect("a policy").monitoring;
-        // Delta 1,000 Wh, w 96; epsilon 1 for a slot, 1/2 for totals.
-        assert_eq!(rules.lambda(Span::Slot).get(), 1_000_000);
-        assert_eq!(rules.lambda(Span::Day).get(), 2 * 96 * 1_000_000);
-        assert_eq!(rules.lambda(Span::Week).get(), 2 * 96 * 1_000_000);
-        assert_eq!(rules.window_epsilon(), 96_000_000 + 500_000 + 500_000);
-    }
-}
+mod tests;

@@ -146,6 +146,12 @@ impl NanoCurrency {
         self.0.checked_add(other.0).map(Self)
     }
 
+    /// `self` times `factor`, or `None` past the range of 128 bits.
+    #[must_use]
+    pub fn checked_mul(self, factor: i128) -> Option<Self> {
+        self.0.checked_mul(factor).map(Self)
+    }
+
     /// The difference, or `None` past the range of 128 bits.
     #[must_use]
     pub fn checked_sub(self, other: Self) -> Option<Self> {
@@ -160,7 +166,21 @@ impl NanoCurrency {
     ///
     /// [`OutOfRange`] when the amount cannot be sent.
     pub fn to_minor_units(self, nano_per_minor: MinorUnit) -> Result<MinorUnits, OutOfRange> {
-        let unit = i128::from(nano_per_minor.0);
+        self.part_to_minor_units(1, nano_per_minor)
+    }
+
+    /// One of `parts` equal parts in the minor unit, rounded once, half to even. Of no part: the
+    /// whole.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfRange`] if no bill can state it.
+    pub fn part_to_minor_units(
+        self,
+        parts: u64,
+        nano_per_minor: MinorUnit,
+    ) -> Result<MinorUnits, OutOfRange> {
+        let unit = i128::from(nano_per_minor.0).saturating_mul(i128::from(parts.max(1)));
         let floor = self.0.div_euclid(unit);
         let twice = self.0.rem_euclid(unit).saturating_mul(2);
         let up = twice > unit || (twice == unit && floor.rem_euclid(2) == 1);

@@ -1,12 +1,14 @@
 //! Calls of the network operator. `[TRE14 III-C]`
 
 use tre_wire::bounds;
+use tre_wire::document;
 use tre_wire::id::PeerId;
 use tre_wire::journal::Command;
+use tre_wire::message::dno::Aggregates;
 use tre_wire::problem::Problem;
 
-use super::{done, from_slot, identifier, view};
-use crate::http::{Answer, Call};
+use super::{done, from_slot, identifier, seen, signing, view};
+use crate::http::{Answer, Call, answer};
 use crate::shared::Shared;
 
 /// `PUT /v1/groups/{id}`
@@ -35,5 +37,8 @@ pub(crate) async fn aggregates(
     own: &PeerId,
 ) -> Result<Answer, Problem> {
     let (from, dno) = (from_slot(call)?, own.clone());
-    view(shared, move |grid| Ok(grid.aggregates(&dno, from, bounds::ROWS))).await
+    let sums = seen(shared, move |grid| Ok(grid.aggregates(&dno, from, bounds::ROWS))).await?;
+    let bytes =
+        |tre_id: &str, sums: &Aggregates| document::aggregates(tre_id, own, &sums.aggregates);
+    answer(&signing::signed(shared, sums, bytes)?)
 }

@@ -1,11 +1,13 @@
 //! Calls of the demand side manager. `[TRE14 III-E]`
 
+use tre_wire::document;
 use tre_wire::id::{EventId, PeerId};
 use tre_wire::journal::Command;
+use tre_wire::message::dsm::PseudoBids;
 use tre_wire::problem::Problem;
 
-use super::{done, identifier, view};
-use crate::http::{Answer, Call};
+use super::{done, identifier, seen, signing, view};
+use crate::http::{Answer, Call, answer};
 use crate::shared::Shared;
 
 /// `POST /v1/events`
@@ -27,8 +29,13 @@ pub(crate) async fn pseudo_bids(
     id: &str,
 ) -> Result<Answer, Problem> {
     call.no_parameter()?;
-    let (event, dsm): (EventId, _) = (identifier(id)?, own.clone());
-    view(shared, move |grid| grid.pseudo_bids(&dsm, &event)).await
+    let event: EventId = identifier(id)?;
+    let (asked, dsm) = (event.clone(), own.clone());
+    let bids = seen(shared, move |grid| grid.pseudo_bids(&dsm, &asked)).await?;
+    let bytes = |tre_id: &str, bids: &PseudoBids| {
+        document::pseudo_bids(tre_id, own, &event, &bids.pseudo_bids)
+    };
+    answer(&signing::signed(shared, bids, bytes)?)
 }
 
 /// `POST /v1/events/{id}/decision`

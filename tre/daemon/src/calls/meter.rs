@@ -2,16 +2,14 @@
 
 use tre_grid::Outcome;
 use tre_wire::document;
-use tre_wire::hex::HexBytes;
 use tre_wire::id::PeerId;
 use tre_wire::journal::Command;
 use tre_wire::message::meter::{BidRequest, Readings, Receipts};
 use tre_wire::problem::{Problem, ProblemType};
 
-use super::{command, done, from_slot, view};
+use super::{command, done, from_slot, seen, signing, view};
 use crate::http::{Answer, Call, answer, problem};
 use crate::shared::Shared;
-use crate::standing::Standing;
 
 /// `POST /v1/readings`
 pub(crate) async fn post_readings(
@@ -25,20 +23,16 @@ pub(crate) async fn post_readings(
     let Outcome::Receipts(receipts) = outcome else {
         return Err(problem(ProblemType::Internal, "readings gave no receipts"));
     };
-    let Standing::Serving(enrolled, keys) = &*shared.standing.borrow() else {
-        return Err(problem(ProblemType::Internal, "a box that serves has a document key"));
-    };
-    let tre_id = enrolled.tre_id.as_str();
-    let signed = keys.document.sign(&document::receipts(tre_id, own.as_str(), &receipts));
-    let signature =
-        signed.map_err(|error| Problem::new(ProblemType::Internal, error.to_string()))?;
-    answer(&Receipts { receipts, signature: HexBytes(signature) })
+    let name = own.as_str();
+    let signature = signing::sign(shared, |tre_id| document::receipts(tre_id, name, &receipts))?;
+    answer(&Receipts { receipts, signature })
 }
 
 /// `GET /v1/prices?from=SLOT`
 pub(crate) async fn prices(shared: &Shared, call: &Call, own: &PeerId) -> Result<Answer, Problem> {
     let (from, meter) = (from_slot(call)?, own.clone());
-    view(shared, move |grid| grid.prices(&meter, from)).await
+    let series = seen(shared, move |grid| grid.prices(&meter, from)).await?;
+    answer(&signing::signed(shared, series, document::prices)?)
 }
 
 /// `GET /v1/events`
@@ -81,5 +75,6 @@ pub(crate) async fn account(shared: &Shared, call: &Call, own: &PeerId) -> Resul
 pub(crate) async fn bills(shared: &Shared, call: &Call, own: &PeerId) -> Result<Answer, Problem> {
     call.no_parameter()?;
     let meter = own.clone();
-    view(shared, move |grid| grid.bills_of_meter(&meter)).await
+    let bills = seen(shared, move |grid| grid.bills_of_meter(&meter)).await?;
+    super::bills(shared, bills)
 }

@@ -1,8 +1,10 @@
 //! The calls of the interface, grouped by who makes them.
 
 use tre_grid::{Grid, Outcome, Refusal};
+use tre_wire::document;
 use tre_wire::journal::Command;
 use tre_wire::message::Done;
+use tre_wire::message::supplier::{Bill, Bills};
 use tre_wire::problem::{Problem, ProblemType};
 use tre_wire::units::Slot;
 
@@ -18,6 +20,7 @@ pub(crate) mod meter;
 pub(crate) mod open;
 pub(crate) mod operator;
 pub(crate) mod registrar;
+mod signing;
 pub(crate) mod supplier;
 
 /// The owner of the grid's state; without a deployment there is none.
@@ -42,8 +45,23 @@ async fn view<T: serde::Serialize + 'static>(
     shared: &Shared,
     read: impl FnOnce(&Grid) -> Result<T, Refusal> + 'static,
 ) -> Result<Answer, Problem> {
+    answer(&seen(shared, read).await?)
+}
+
+/// Reads the state.
+async fn seen<T: 'static>(
+    shared: &Shared,
+    read: impl FnOnce(&Grid) -> Result<T, Refusal> + 'static,
+) -> Result<T, Problem> {
     let seen = owner(shared)?.view(read).await.map_err(|error| refusal(&error))?;
-    answer(&seen.map_err(|refused| Problem::new(refused.problem(), refused.to_string()))?)
+    seen.map_err(|refused| Problem::new(refused.problem(), refused.to_string()))
+}
+
+/// Answers with bills, each signed for itself.
+fn bills(shared: &Shared, bills: Vec<Bill>) -> Result<Answer, Problem> {
+    let sign = |bill: Bill| signing::signed(shared, bill, document::bill);
+    let bills = bills.into_iter().map(sign).collect::<Result<_, _>>()?;
+    answer(&Bills { bills })
 }
 
 /// A slot parameter named `from`; the first slot of all without one.

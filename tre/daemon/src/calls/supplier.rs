@@ -4,7 +4,7 @@ use tre_wire::id::PeerId;
 use tre_wire::journal::Command;
 use tre_wire::problem::Problem;
 
-use super::{done, view};
+use super::{done, seen};
 use crate::http::{Answer, Call};
 use crate::shared::Shared;
 
@@ -34,5 +34,6 @@ pub(crate) async fn end_period(
 pub(crate) async fn bills(shared: &Shared, call: &Call, own: &PeerId) -> Result<Answer, Problem> {
     call.no_parameter()?;
     let supplier = own.clone();
-    view(shared, move |grid| Ok(grid.bills_of_supplier(&supplier))).await
+    let bills = seen(shared, move |grid| Ok(grid.bills_of_supplier(&supplier))).await?;
+    super::bills(shared, bills)
 }

@@ -34,6 +34,44 @@ pub enum PriceRefusal {
         /// Slot found.
         found: Slot,
     },
+    /// The price guard: a price outside the policy's bounds.
+    #[error("expected a price of {floor} to {ceiling}, found {found}")]
+    Range {
+        /// Lowest price allowed.
+        floor: PricePerKwh,
+        /// Highest price allowed.
+        ceiling: PricePerKwh,
+        /// Price found.
+        found: PricePerKwh,
+    },
+    /// The price guard: more different prices in one period than the policy allows.
+    #[error("expected at most {most} different prices in one period, found {found}")]
+    Levels {
+        /// Most different prices.
+        most: u32,
+        /// Different prices found.
+        found: usize,
+    },
+    /// The price guard: in the period whose end is set, a price would cover too few slots.
+    #[error(
+        "expected each price to cover {least} slots or more of the period, found {found} at {price}"
+    )]
+    ShortLevel {
+        /// Fewest slots.
+        least: u64,
+        /// The price.
+        price: PricePerKwh,
+        /// Slots that it covers.
+        found: u64,
+    },
+    /// The price guard: too few connections to publish prices for.
+    #[error("expected a tariff of {least} connections or more, found {found}")]
+    TooFew {
+        /// Fewest connections.
+        least: u32,
+        /// Connections found.
+        found: u32,
+    },
     /// A published price stands.
     #[error("expected {published}, published for slot {}, found {found}", slot.get())]
     Published {
@@ -45,7 +83,7 @@ pub enum PriceRefusal {
         found: PricePerKwh,
     },
     /// No more prices fit.
-    #[error("expected at most {most} prices of one tariff")]
+    #[error("expected at most {most} prices that no bill has been made of; end a period")]
     Full {
         /// Most prices.
         most: usize,
@@ -74,6 +112,18 @@ pub enum PeriodRefusal {
         /// Slot found.
         found: Slot,
     },
+    /// The price guard: a price covers too few slots of the period.
+    #[error(
+        "expected each price to cover {least} slots or more of the period, found {found} at {price}"
+    )]
+    ShortLevel {
+        /// Fewest slots.
+        least: u64,
+        /// The price.
+        price: PricePerKwh,
+        /// Slots that it covers.
+        found: u64,
+    },
     /// An end has been set for this period already.
     #[error("expected no end to be pending, found one at slot {}", pending.get())]
     Pending {
@@ -86,7 +136,12 @@ impl PriceRefusal {
     pub(super) const fn problem(self) -> ProblemType {
         match self {
             Self::UnknownTariff => ProblemType::NotFound,
-            Self::BatchSize { .. } | Self::TooFar { .. } => ProblemType::OutOfBounds,
+            Self::BatchSize { .. }
+            | Self::TooFar { .. }
+            | Self::Range { .. }
+            | Self::Levels { .. }
+            | Self::ShortLevel { .. }
+            | Self::TooFew { .. } => ProblemType::OutOfBounds,
             Self::TooLate { .. } => ProblemType::TooLate,
             Self::Published { .. } => ProblemType::Conflict,
             Self::Full { .. } => ProblemType::Full,
@@ -100,6 +155,7 @@ impl PeriodRefusal {
             Self::UnknownTariff => ProblemType::NotFound,
             Self::Begun { .. } => ProblemType::TooLate,
             Self::TooShort { .. } => ProblemType::TooEarly,
+            Self::ShortLevel { .. } => ProblemType::OutOfBounds,
             Self::Pending { .. } => ProblemType::Conflict,
         }
     }

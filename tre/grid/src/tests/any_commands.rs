@@ -110,7 +110,7 @@ fn check_connections(grid: &Grid) {
 
 /// No bill before its time, no sum of too few.
 fn check_what_went_out(grid: &Grid) {
-    for bill in grid.bills_of_supplier(&id("supplier")).bills {
+    for bill in grid.bills_of_supplier(&id("supplier")) {
         assert!(bill.from_slot < bill.to_slot && bill.to_slot <= grid.first_open);
         let waited = grid.first_open.since(bill.from_slot) >= PERIOD;
         assert!(waited, "a bill went out before its minimum period had elapsed");

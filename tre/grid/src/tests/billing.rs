@@ -209,7 +209,7 @@ fn the_bills_of_an_account_are_bounded_and_the_latest_are_kept() {
     let bills = town.bills();
     assert_eq!(bills.len(), bounds::BILLS_PER_ACCOUNT);
     assert_eq!((bills[0].2, bills[23].2), (START + 6, START + 29));
-    let own = town.grid.bills_of_meter(&id("meter-home-0")).expect("connected").bills;
+    let own = town.grid.bills_of_meter(&id("meter-home-0")).expect("connected");
     assert_eq!(own.len(), bounds::BILLS_PER_ACCOUNT);
 }
 

@@ -66,7 +66,7 @@ fn who_follows_at_the_point_sees_nothing_of_the_leaver() {
     let account = town.grid.account(&id("meter-home-0")).expect("connected");
     assert_eq!((account.period_from, account.over_capacity), (slot(START + 3), 0));
     assert_eq!(account.running_nano, "0");
-    assert_eq!(town.grid.bills_of_meter(&id("meter-home-0")).map(|all| all.bills), Ok(Vec::new()));
+    assert_eq!(town.grid.bills_of_meter(&id("meter-home-0")), Ok(Vec::new()));
     assert_eq!(town.bills().len(), 1);
 }
 

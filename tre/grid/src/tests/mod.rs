@@ -31,6 +31,7 @@ mod budget;
 mod clock;
 mod connections;
 mod demand_response;
+mod guard;
 mod laplace;
 mod leavers;
 mod linkage;
@@ -105,6 +106,12 @@ pub(crate) fn policy() -> Policy {
             minimum_period_slots: PERIOD,
             minor_unit_nano: MinorUnit::try_from(10_000_000).expect("a hundredth"),
             over_capacity: OverCapacity::BilledAsRead,
+            // Wide: what the guard refuses has tests of its own.
+            price_floor: price(-1_000_000_000_000),
+            price_ceiling: price(1_000_000_000_000),
+            levels_most: 64,
+            min_slots_per_level: 1,
+            minimum_tariff: 1,
         },
         demand_response: DemandResponse {
             quantity_step_wh: wh(100),
@@ -307,7 +314,7 @@ impl Town {
     }
 
     fn bills_of(&self, supplier: &str) -> Vec<(String, u64, u64, i64)> {
-        let bills = self.grid.bills_of_supplier(&id(supplier)).bills.into_iter();
+        let bills = self.grid.bills_of_supplier(&id(supplier)).into_iter();
         bills
             .map(|bill| {
                 let account = bill.account.to_string();

@@ -110,11 +110,15 @@ fn prices_are_kept_up_to_a_bound_and_spent_ones_make_room() {
     }
     let most = bounds::PRICE_SLOTS;
     assert_eq!(refused(&mut town, START + 1 + 8_192, &[6]), PriceRefusal::Full { most });
-    // A reading of slot START + 1 may still come; then LATENESS slots on it may not.
+    // A reading of slot START + 1 may not come any more, but no bill has been made of its price.
     town.close(START + 1 + LATENESS);
-    assert_eq!(refused(&mut town, START + 1 + 8_192, &[6, 6]), PriceRefusal::Full { most });
-    assert_eq!(town.post_prices(START + 1 + 8_192, &[6]), Ok(Outcome::Done));
-    assert_eq!(series(&town, 0)[0], (2, 5));
+    assert_eq!(refused(&mut town, START + 1 + 8_192, &[6]), PriceRefusal::Full { most });
+    assert_eq!(town.end_period(START + PERIOD), Ok(Outcome::Done));
+    town.close(START + PERIOD - 1);
+    // Now of slots START + 1 to START + 5 neither a bill nor a reading is to come.
+    assert_eq!(refused(&mut town, START + 1 + 8_192, &[6; 6]), PriceRefusal::Full { most });
+    assert_eq!(town.post_prices(START + 1 + 8_192, &[6; 5]), Ok(Outcome::Done));
+    assert_eq!(series(&town, 0)[0], (6, 5));
 }
 
 #[test]

@@ -56,12 +56,17 @@ fn tariffs() -> Vec<Refusal> {
         Q::TooFar { most, found },
         Q::Published { slot: least, published: price(10), found: price(20) },
         Q::Full { most: 1 },
+        Q::Range { floor: price(0), ceiling: price(10), found: price(20) },
+        Q::Levels { most: 4, found: 5 },
+        Q::ShortLevel { least: 96, price: price(10), found: 1 },
+        Q::TooFew { least: 15, found: 1 },
     ];
     let periods = [
         P::UnknownTariff,
         P::Begun { least, found },
         P::TooShort { least, found },
         P::Pending { pending: least },
+        P::ShortLevel { least: 96, price: price(10), found: 1 },
     ];
     prices.map(Refusal::from).into_iter().chain(periods.map(Refusal::from)).collect()
 }
@@ -131,11 +136,16 @@ fn what_the_peer_is_told() {
         TooLate: expected from_slot to be 1 or later, found 3
         OutOfBounds: expected from_slot to be at most 2, found 3
         Conflict: expected 10 micro-currency/kWh, published for slot 1, found 20 micro-currency/kWh
-        Full: expected at most 1 prices of one tariff
+        Full: expected at most 1 prices that no bill has been made of; end a period
+        OutOfBounds: expected a price of 0 micro-currency/kWh to 10 micro-currency/kWh, found 20 micro-currency/kWh
+        OutOfBounds: expected at most 4 different prices in one period, found 5
+        OutOfBounds: expected each price to cover 96 slots or more of the period, found 1 at 10 micro-currency/kWh
+        OutOfBounds: expected a tariff of 15 connections or more, found 1
         NotFound: expected one of your tariffs
         TooLate: expected end_slot to be 1 or later, found 3
         TooEarly: expected a minimum period: end_slot 1 or later, found 3
         Conflict: expected no end to be pending, found one at slot 1
+        OutOfBounds: expected each price to cover 96 slots or more of the period, found 1 at 10 micro-currency/kWh
         Conflict: expected an event id that is not in use
         TooLate: expected a deadline after 7 ms, found 7 ms
         OutOfBounds: expected from_slot to be 1 or later, found 3

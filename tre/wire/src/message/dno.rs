@@ -35,6 +35,7 @@ pub struct GroupSummary {
 
 /// Answer to `GET /v1/aggregates?from=SLOT`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Aggregates {
     /// Closed slots from the asked one on, by slot, group and span, at most
     /// [`crate::bounds::ROWS`] and never part of a slot alone unless one slot has more rows than
@@ -44,6 +45,7 @@ pub struct Aggregates {
 
 /// One released sum, or the place of one that was withheld: both have one shape.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Aggregate {
     /// The group.
     pub group: GroupId,

@@ -59,6 +59,7 @@ pub enum EventState {
 
 /// Answer to `GET /v1/events/{id}/bids`, after the deadline.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct PseudoBids {
     /// One for each bid, in random order.
     pub pseudo_bids: Vec<PseudoBid>,
@@ -66,6 +67,7 @@ pub struct PseudoBids {
 
 /// A bid without its bidder.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct PseudoBid {
     /// Random, for this event alone: "a single-use anonymous identifier". `[TRE14 III-E]`
     pub id: Hex32,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dsm::{EventState, EventTerms};
 use crate::hex::HexBytes;
-use crate::id::{EventId, TariffId};
+use crate::id::{EventId, PeerId, TariffId};
 use crate::units::{PricePerKwh, Slot, UnixMillis, WattHours};
 
 /// Body of `POST /v1/readings`: at most [`crate::bounds::READINGS`], any order.
@@ -82,9 +82,12 @@ pub enum ReceiptStatus {
     StaleSequence,
 }
 
-/// Answer to `GET /v1/prices`: the series of the meter's own tariff.
+/// Answer to `GET /v1/prices`, signed as [`crate::document::prices`] has it: the series of the meter's own tariff.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct MeterPrices {
+    /// Who set them.
+    pub supplier: PeerId,
     /// The tariff that the connection record names.
     pub tariff: TariffId,
     /// Published prices from the asked slot on, at most [`crate::bounds::ROWS`].
@@ -93,6 +96,7 @@ pub struct MeterPrices {
 
 /// The price of one slot.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct SlotPrice {
     /// The slot.
     pub slot: Slot,

@@ -13,6 +13,7 @@ use crate::units::{Slot, UnixMillis};
 pub mod dno;
 pub mod dsm;
 pub mod enrolment;
+pub mod kept;
 pub mod meter;
 pub mod operator;
 pub mod registrar;
@@ -71,3 +72,13 @@ pub struct Certificates {
 /// Answer where there is nothing more to say.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Done {}
+
+/// Something that the TRE's document key has signed, for whoever is shown it later.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signed<T> {
+    /// What is signed.
+    pub document: T,
+    /// ECDSA P-256 signature (ASN.1) over the bytes that [`crate::document`] makes of it.
+    pub signature: HexBytes,
+}

@@ -4,7 +4,9 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AccountId, TariffId};
+use super::Signed;
+use crate::hex::Hex32;
+use crate::id::{AccountId, PeerId, TariffId};
 use crate::units::{MinorUnits, PricePerKwh, Slot};
 
 /// Body of `POST /v1/prices`: consecutive prices of one tariff, all in the future.
@@ -31,22 +33,43 @@ pub struct EndPeriod {
 
 /// Answer to `GET /v1/bills`, for a supplier all its bills, for a meter its account's.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Bills {
     /// Bills by period and account, at most [`crate::bounds::ROWS`].
-    pub bills: Vec<Bill>,
+    pub bills: Vec<Signed<Bill>>,
 }
 
-/// One bill: "the consumer's aggregated total". `[TRE14 III-D]`
+/// One bill, signed as [`crate::document::bill`] has it: "the consumer's aggregated total". `[TRE14 III-D]`
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Bill {
     /// Whose.
     pub account: AccountId,
+    /// To whom.
+    pub supplier: PeerId,
     /// Under which tariff.
     pub tariff: TariffId,
     /// First slot of the period.
     pub from_slot: Slot,
     /// First slot after the period.
     pub to_slot: Slot,
-    /// Total with all credits, rounded once.
+    /// Total with all credits and adjustments, rounded once, half to even.
     pub total_minor: MinorUnits,
+    /// How the energy of the period was priced.
+    pub basis: Basis,
+    /// The prices that it was made with: [`crate::document::price_series`].
+    pub price_series: Hex32,
+    /// The rules that it was made under: [`crate::policy::Policy::digest`].
+    pub policy: Hex32,
+}
+
+/// How the energy of a bill is priced.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Basis {
+    /// Each slot at its own price.
+    Slots,
+    /// All slots at their mean price: some price covered too few slots of this account's part of
+    /// the period, and would have told too much of them.
+    Mean,
 }

@@ -2,9 +2,11 @@
 
 use tre_wire::attestation::Evidence;
 use tre_wire::bounds::BODY_BYTES;
+use tre_wire::message::Signed;
 use tre_wire::message::dno::{Aggregates, Groups};
 use tre_wire::message::dsm::{EventOutcome, PseudoBids};
 use tre_wire::message::enrolment::{ActivatedCredential, EnrolmentDone, EnrolmentKeys};
+use tre_wire::message::kept::Kept;
 use tre_wire::message::meter::{Account, Events, MeterPrices, Outcomes, Receipts};
 use tre_wire::message::operator::{Alerts, Metrics};
 use tre_wire::message::registrar::Connections;
@@ -85,11 +87,7 @@ pub(crate) const ANSWERS: &[Case] = &[
             ("/signature", Hex),
         ]
     ),
-    answer!(
-        "meter-prices",
-        MeterPrices,
-        &[("/tariff", ID), ("/prices/*/slot", SLOT), ("/prices/*/price", PRICE),]
-    ),
+    signed!("meter-prices", Signed<MeterPrices>, PRICES),
     answer!(
         "events",
         Events,
@@ -125,33 +123,15 @@ pub(crate) const ANSWERS: &[Case] = &[
         Groups,
         &[("/groups/*/group", ID), ("/groups/*/members", COUNT), ("/groups/*/from_slot", SLOT),]
     ),
-    answer!("aggregates", Aggregates, AGGREGATES),
-    answer!(
-        "pseudo-bids",
-        PseudoBids,
-        &[
-            ("/pseudo_bids/*/id", Hex32),
-            ("/pseudo_bids/*/bid/quantity_wh", ENERGY),
-            ("/pseudo_bids/*/bid/price", PRICE),
-        ]
-    ),
+    signed!("aggregates", Signed<Aggregates>, AGGREGATES),
+    signed!("pseudo-bids", Signed<PseudoBids>, PSEUDO_BIDS),
     answer!(
         "event-outcome",
         EventOutcome,
         &[("/state", EVENT_STATE), ("/pseudo_bids", COUNT), ("/accepted", COUNT),]
     ),
     answer!("connections", Connections, CONNECTIONS),
-    answer!(
-        "bills",
-        Bills,
-        &[
-            ("/bills/*/account", ID),
-            ("/bills/*/tariff", ID),
-            ("/bills/*/from_slot", SLOT),
-            ("/bills/*/to_slot", SLOT),
-            ("/bills/*/total_minor", Integer(-EXACT, EXACT)),
-        ]
-    ),
+    signed!("bills", Bills, BILLS),
     answer!("alerts", Alerts, &[("/days/*/from_slot", SLOT), ("/days/*/over_capacity", COUNTER),]),
     answer!(
         "metrics",
@@ -187,6 +167,7 @@ pub(crate) const ANSWERS: &[Case] = &[
         &[("/type", Word(PROBLEMS)), ("/status", Integer(0, 65_535)), ("/detail", Text),]
     ),
     signed!("policy", Policy, POLICY),
+    signed!("kept", Kept, KEPT),
 ];
 
 const RECEIPT_STATUS: Leaf = Word(&[
@@ -201,21 +182,66 @@ const RECEIPT_STATUS: Leaf = Word(&[
     "stale_sequence",
 ]);
 
+const BILLS: &[(&str, Leaf)] = &[
+    ("/bills/*/document/account", ID),
+    ("/bills/*/document/supplier", ID),
+    ("/bills/*/document/tariff", ID),
+    ("/bills/*/document/from_slot", SLOT),
+    ("/bills/*/document/to_slot", SLOT),
+    ("/bills/*/document/total_minor", Integer(-EXACT, EXACT)),
+    ("/bills/*/document/basis", Word(&["slots", "mean"])),
+    ("/bills/*/document/price_series", Hex32),
+    ("/bills/*/document/policy", Hex32),
+    ("/bills/*/signature", Hex),
+];
+
 const WITHHELD: &[&str] = &["too_few_members", "dominance", "not_metered", "budget_spent"];
 
+const KEPT: &[(&str, Leaf)] = &[
+    ("/format", Integer(1, 1)),
+    ("/tre", ID),
+    ("/document_chain/*", Hex),
+    ("/content/bill/document/account", ID),
+    ("/content/bill/document/supplier", ID),
+    ("/content/bill/document/tariff", ID),
+    ("/content/bill/document/from_slot", SLOT),
+    ("/content/bill/document/to_slot", SLOT),
+    ("/content/bill/document/total_minor", Integer(-EXACT, EXACT)),
+    ("/content/bill/document/basis", Word(&["slots", "mean"])),
+    ("/content/bill/document/price_series", Hex32),
+    ("/content/bill/document/policy", Hex32),
+    ("/content/bill/signature", Hex),
+];
+
+const PRICES: &[(&str, Leaf)] = &[
+    ("/document/supplier", ID),
+    ("/document/tariff", ID),
+    ("/document/prices/*/slot", SLOT),
+    ("/document/prices/*/price", PRICE),
+    ("/signature", Hex),
+];
+
+const PSEUDO_BIDS: &[(&str, Leaf)] = &[
+    ("/document/pseudo_bids/*/id", Hex32),
+    ("/document/pseudo_bids/*/bid/quantity_wh", ENERGY),
+    ("/document/pseudo_bids/*/bid/price", PRICE),
+    ("/signature", Hex),
+];
+
 const AGGREGATES: &[(&str, Leaf)] = &[
-    ("/aggregates/*/group", ID),
-    ("/aggregates/*/span", Word(&["slot", "day", "week"])),
-    ("/aggregates/*/slot", SLOT),
-    ("/aggregates/*/slots", COUNT),
-    ("/aggregates/*/members", COUNT),
-    ("/aggregates/*/released_wh", MaybeInteger(-EXACT, EXACT)),
-    ("/aggregates/*/withheld", MaybeWord(WITHHELD)),
-    ("/aggregates/*/lambda_milli_wh", MILLI),
-    ("/aggregates/*/mean_error_milli_wh", MILLI),
-    ("/aggregates/*/standard_deviation_milli_wh", MILLI),
-    ("/aggregates/*/epsilon_millionths", Integer(0, 100_000_000)),
-    ("/aggregates/*/epsilon_left_millionths", Integer(0, 100_000_000)),
+    ("/signature", Hex),
+    ("/document/aggregates/*/group", ID),
+    ("/document/aggregates/*/span", Word(&["slot", "day", "week"])),
+    ("/document/aggregates/*/slot", SLOT),
+    ("/document/aggregates/*/slots", COUNT),
+    ("/document/aggregates/*/members", COUNT),
+    ("/document/aggregates/*/released_wh", MaybeInteger(-EXACT, EXACT)),
+    ("/document/aggregates/*/withheld", MaybeWord(WITHHELD)),
+    ("/document/aggregates/*/lambda_milli_wh", MILLI),
+    ("/document/aggregates/*/mean_error_milli_wh", MILLI),
+    ("/document/aggregates/*/standard_deviation_milli_wh", MILLI),
+    ("/document/aggregates/*/epsilon_millionths", Integer(0, 100_000_000)),
+    ("/document/aggregates/*/epsilon_left_millionths", Integer(0, 100_000_000)),
 ];
 
 const CONNECTIONS: &[(&str, Leaf)] = &[
@@ -231,7 +257,7 @@ const CONNECTIONS: &[(&str, Leaf)] = &[
 
 /// What the types refuse by themselves; the deployment's case has what `Policy::check` adds.
 const POLICY: &[(&str, Leaf)] = &[
-    ("/format", Integer(2, 2)),
+    ("/format", Integer(3, 3)),
     ("/name", Text),
     ("/slot_ms", COUNTER),
     ("/grace_ms", COUNTER),
@@ -249,6 +275,11 @@ const POLICY: &[(&str, Leaf)] = &[
     ("/billing/minimum_period_slots", COUNTER),
     ("/billing/minor_unit_nano", Integer(1, 1_000_000_000)),
     ("/billing/over_capacity", Word(&["billed_as_read", "left_out"])),
+    ("/billing/price_floor", PRICE),
+    ("/billing/price_ceiling", PRICE),
+    ("/billing/levels_most", COUNT),
+    ("/billing/min_slots_per_level", COUNTER),
+    ("/billing/minimum_tariff", COUNT),
     ("/demand_response/quantity_step_wh", ENERGY),
     ("/demand_response/price_step", PRICE),
     ("/demand_response/price_most", PRICE),

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use tre_client::meter::Meter;
+use tre_client::wire::message::Signed;
 use tre_client::wire::message::supplier::{Bill, Bills};
 use tre_client::wire::role::Role;
 
@@ -70,7 +71,8 @@ async fn prices(options: PriceOptions) -> Result<(), Failure> {
     if options.output.json {
         return output::json(&series);
     }
-    output::line(&format!("tariff {}", series.tariff))?;
+    let series = series.document;
+    output::line(&format!("tariff {} of {}", series.tariff, series.supplier))?;
     let row = |price: &tre_client::wire::message::meter::SlotPrice| {
         [price.slot.get().to_string(), price.price.get().to_string()]
     };
@@ -95,11 +97,11 @@ async fn account(options: PlainOptions) -> Result<(), Failure> {
 }
 
 /// Prints bills, a supplier's or a meter's.
-pub(crate) fn print_bills(bills: Vec<Bill>, output: Output) -> Result<(), Failure> {
+pub(crate) fn print_bills(bills: Vec<Signed<Bill>>, output: Output) -> Result<(), Failure> {
     if output.json {
         return output::json(&Bills { bills });
     }
-    let row = |bill: Bill| {
+    let row = |Signed { document: bill, .. }: Signed<Bill>| {
         [
             bill.account.to_string(),
             bill.tariff.to_string(),

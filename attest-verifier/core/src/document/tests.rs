@@ -1,5 +1,7 @@
 //! Real certificates and a real signature; one fault at a time.
 
+use std::vec;
+
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType,
     SigningKey as _,
@@ -171,4 +173,151 @@ fn another_tres_key_is_refused_with_both_names() {
 fn no_certificate_is_refused() {
     let world = World { chain: Vec::new(), ..good_world() };
     assert_eq!(check(&world), Err(DocumentKeyError::Missing));
+}
+
+/// `content`, kept with the chain of `world`.
+fn kept(world: &World, content: Content) -> Kept {
+    let tre = "tre-1".parse().expect("an identifier");
+    let document_chain = world.chain.clone();
+    Kept { format: tre_wire::message::kept::Format::default(), tre, document_chain, content }
+}
+
+fn sign(world: &World, bytes: &[u8]) -> HexBytes {
+    HexBytes(world.key.sign(bytes).expect("a signature"))
+}
+
+/// The golden message of that name, signed by `world`'s document key.
+fn golden<T: serde::de::DeserializeOwned>(golden: &str) -> T {
+    serde_json::from_str(golden).expect("a golden file")
+}
+
+macro_rules! golden {
+    ($name:literal) => {
+        golden(include_str!(concat!("../../../../tests/vectors/v1/messages/", $name, ".json")))
+    };
+}
+
+/// One of each kind, as its holder keeps it.
+fn all_kinds(world: &World) -> Vec<Kept> {
+    let receipts = answer(world, &[reading(7)], &meter());
+    let mut prices: Signed<MeterPrices> = golden!("meter-prices");
+    prices.signature = sign(world, &document::prices("tre-1", &prices.document));
+    let dno: PeerId = "dno-1".parse().expect("an identifier");
+    let mut sums: Signed<Aggregates> = golden!("aggregates");
+    let rows = &sums.document.aggregates;
+    sums.signature = sign(world, &document::aggregates("tre-1", &dno, rows));
+    let (dsm, event): (PeerId, EventId) =
+        ("dsm-1".parse().expect("an identifier"), "e1".parse().expect("an identifier"));
+    let mut bids: Signed<PseudoBids> = golden!("pseudo-bids");
+    let rows = &bids.document.pseudo_bids;
+    bids.signature = sign(world, &document::pseudo_bids("tre-1", &dsm, &event, rows));
+    let bills: tre_wire::message::supplier::Bills = golden!("bills");
+    let mut bill = bills.bills.into_iter().next().expect("a bill");
+    bill.signature = sign(world, &document::bill("tre-1", &bill.document));
+    let contents = [
+        Content::Receipts { meter: meter().id, receipts },
+        Content::Prices(prices),
+        Content::Aggregates { dno, sums },
+        Content::PseudoBids { dsm, event, bids },
+        Content::Bill(bill),
+    ];
+    contents.into_iter().map(|content| kept(world, content)).collect()
+}
+
+fn judged(kept: &Kept, deployment: &Deployment) -> Result<(), KeptError> {
+    check_kept(kept, deployment, UnixMillis::new(NOW).expect("in range"))
+}
+
+#[test]
+fn every_kind_of_kept_document_convinces_who_knows_the_deployment() {
+    let world = good_world();
+    let kinds = all_kinds(&world);
+    assert_eq!(kinds.len(), 5);
+    for kept in kinds {
+        assert_eq!(judged(&kept, &world.deployment), Ok(()), "{:?}", kept.content);
+    }
+}
+
+#[test]
+fn a_kept_document_with_any_leaf_changed_convinces_nobody() {
+    let world = good_world();
+    let mut changed = 0;
+    for kept in all_kinds(&world) {
+        let tree = serde_json::to_value(&kept.content).expect("JSON");
+        let mut places = Vec::new();
+        leaves(&tree, String::new(), &mut places);
+        for place in places.iter().filter(|place| !place.ends_with("/signature")) {
+            let mut other = tree.clone();
+            let leaf = other.pointer_mut(place).expect("a leaf");
+            *leaf = match leaf.clone() {
+                serde_json::Value::Number(number) => (number.as_i64().expect("small") ^ 1).into(),
+                serde_json::Value::String(text) => match text.as_str() {
+                    "slots" => "mean".into(),
+                    "accepted" => "replaced".into(),
+                    "slot" | "week" => "day".into(),
+                    "day" => "slot".into(),
+                    "budget_spent" | "too_few_members" => "dominance".into(),
+                    text if text.len() == 64 => text.replace(|digit| digit != '0', "0").into(),
+                    text => std::format!("{text}x").into(),
+                },
+                // A sum that was withheld, or the reason of one that was not.
+                serde_json::Value::Null => continue,
+                other @ (serde_json::Value::Bool(_)
+                | serde_json::Value::Array(_)
+                | serde_json::Value::Object(_)) => panic!("no other kind of leaf: {other}"),
+            };
+            let Ok(content) = serde_json::from_value(other) else {
+                panic!("{place} in {tree} is not a message any more")
+            };
+            let refused = judged(&self::kept(&world, content), &world.deployment);
+            assert_eq!(refused, Err(KeptError::Signature(NotSigned)), "{place}");
+            changed += 1;
+        }
+    }
+    assert!(changed > 30, "expected many leaves, found {changed}");
+}
+
+fn leaves(tree: &serde_json::Value, place: String, into: &mut Vec<String>) {
+    match tree {
+        serde_json::Value::Object(fields) => {
+            for (name, value) in fields {
+                leaves(value, std::format!("{place}/{name}"), into);
+            }
+        }
+        serde_json::Value::Array(items) => {
+            for (index, value) in items.iter().enumerate() {
+                leaves(value, std::format!("{place}/{index}"), into);
+            }
+        }
+        serde_json::Value::Null
+        | serde_json::Value::Bool(_)
+        | serde_json::Value::Number(_)
+        | serde_json::Value::String(_) => into.push(place),
+    }
+}
+
+#[test]
+fn a_kept_document_of_a_key_that_nobody_we_trust_certified_convinces_nobody() {
+    let (world, other) = (good_world(), good_world());
+    for kept in all_kinds(&other) {
+        let refused = judged(&kept, &world.deployment);
+        let unknown = DocumentKeyError::Untrusted(webpki::Error::UnknownIssuer);
+        assert!(
+            matches!(refused, Err(KeptError::Key(DocumentKeyError::Untrusted(_)))),
+            "expected something like {unknown}, found {refused:?}"
+        );
+    }
+}
+
+#[test]
+fn a_kept_document_said_to_be_of_another_tre_convinces_nobody() {
+    let world = good_world();
+    for mut kept in all_kinds(&world) {
+        kept.tre = "tre-2".parse().expect("an identifier");
+        let refused = judged(&kept, &world.deployment);
+        assert!(
+            matches!(refused, Err(KeptError::Key(DocumentKeyError::Identity { .. }))),
+            "{refused:?}"
+        );
+    }
 }

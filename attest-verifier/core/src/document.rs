@@ -1,16 +1,24 @@
-//! What a TRE signs for a meter, and the key it signs with.
+//! What a TRE signs, and the key it signs with.
 //!
 //! The key's certificate is fetched over an attested connection and checked all the same: a
 //! receipt must convince others, later, who never saw that connection.
 
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use rustls_pki_types::{CertificateDer, UnixTime};
 use tre_wire::deployment::Deployment;
 use tre_wire::document;
 use tre_wire::hex::HexBytes;
-use tre_wire::message::meter::{Reading, Receipt, Receipts};
-use tre_wire::role::Identity;
+use tre_wire::id::{EventId, PeerId};
+use tre_wire::message::Signed;
+use tre_wire::message::dno::Aggregates;
+use tre_wire::message::dsm::PseudoBids;
+use tre_wire::message::kept::{Content, Kept};
+use tre_wire::message::meter::{MeterPrices, Reading, Receipt, Receipts};
+use tre_wire::message::supplier::Bill;
+use tre_wire::role::{Identity, Role};
 use tre_wire::units::UnixMillis;
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
@@ -33,13 +41,13 @@ pub enum DocumentKeyError {
     Missing,
     /// A TRE authority of the deployment is not a certificate.
     #[error("expected certificates as TRE authorities of the deployment: {0}")]
-    Authority(#[source] webpki::Error),
+    Authority(webpki::Error),
     /// The leaf is not a certificate.
     #[error("expected the certificate of the TRE's document key: {0}")]
-    Unreadable(#[source] webpki::Error),
+    Unreadable(webpki::Error),
     /// No valid way to an authority that certifies TREs.
     #[error("expected a document key certified by a TRE authority of the deployment: {0}")]
-    Untrusted(#[source] webpki::Error),
+    Untrusted(webpki::Error),
     /// The certificate names somebody else.
     #[error("expected the document key of {expected}, found {found:?}")]
     Identity {
@@ -110,7 +118,7 @@ impl DocumentKey {
                 None,
             )
             .map_err(DocumentKeyError::Untrusted)?;
-        let found: Vec<String> = certificate.valid_uri_names().map(str::to_owned).collect();
+        let found: Vec<String> = certificate.valid_uri_names().map(ToString::to_string).collect();
         if found != [tre.to_string()] {
             return Err(DocumentKeyError::Identity { expected: tre.clone(), found });
         }
@@ -138,12 +146,108 @@ impl DocumentKey {
             }
         }
         let signed = document::receipts(self.tre.id.as_str(), meter.id.as_str(), receipts);
-        let certificate =
-            EndEntityCert::try_from(&self.leaf).map_err(|_| ReceiptError::Signature)?;
-        certificate
-            .verify_signature(webpki::ring::ECDSA_P256_SHA256, &signed, signature.as_slice())
-            .map_err(|_| ReceiptError::Signature)
+        self.verify(&signed, signature).map_err(|NotSigned| ReceiptError::Signature)
     }
+
+    /// Whether the TRE signed these prices.
+    ///
+    /// # Errors
+    ///
+    /// [`NotSigned`].
+    pub fn check_prices(&self, prices: &Signed<MeterPrices>) -> Result<(), NotSigned> {
+        let signed = document::prices(self.tre.id.as_str(), &prices.document);
+        self.verify(&signed, &prices.signature)
+    }
+
+    /// Whether the TRE signed this bill.
+    ///
+    /// # Errors
+    ///
+    /// [`NotSigned`].
+    pub fn check_bill(&self, bill: &Signed<Bill>) -> Result<(), NotSigned> {
+        self.verify(&document::bill(self.tre.id.as_str(), &bill.document), &bill.signature)
+    }
+
+    /// Whether the TRE signed these sums for this network operator.
+    ///
+    /// # Errors
+    ///
+    /// [`NotSigned`].
+    pub fn check_aggregates(
+        &self,
+        dno: &PeerId,
+        sums: &Signed<Aggregates>,
+    ) -> Result<(), NotSigned> {
+        let rows = &sums.document.aggregates;
+        self.verify(&document::aggregates(self.tre.id.as_str(), dno, rows), &sums.signature)
+    }
+
+    /// Whether the TRE signed these pseudo-bids of this demand side manager's event.
+    ///
+    /// # Errors
+    ///
+    /// [`NotSigned`].
+    pub fn check_pseudo_bids(
+        &self,
+        dsm: &PeerId,
+        event: &EventId,
+        bids: &Signed<PseudoBids>,
+    ) -> Result<(), NotSigned> {
+        let rows = &bids.document.pseudo_bids;
+        let signed = document::pseudo_bids(self.tre.id.as_str(), dsm, event, rows);
+        self.verify(&signed, &bids.signature)
+    }
+
+    fn verify(&self, signed: &[u8], signature: &HexBytes) -> Result<(), NotSigned> {
+        let certificate = EndEntityCert::try_from(&self.leaf).map_err(|_| NotSigned)?;
+        certificate
+            .verify_signature(webpki::ring::ECDSA_P256_SHA256, signed, signature.as_slice())
+            .map_err(|_| NotSigned)
+    }
+}
+
+/// The signature is not the document key's over this document.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("expected a document signed by the TRE's document key")]
+pub struct NotSigned;
+
+/// Why a document that somebody kept convinces nobody.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeptError {
+    /// The certificates in it.
+    #[error(transparent)]
+    Key(DocumentKeyError),
+    /// The signature.
+    #[error(transparent)]
+    Signature(NotSigned),
+}
+
+/// Judges a document that somebody kept, by nothing but the deployment: who is trusted to certify
+/// a TRE.
+///
+/// # Errors
+///
+/// [`KeptError`].
+pub fn check_kept(kept: &Kept, deployment: &Deployment, now: UnixMillis) -> Result<(), KeptError> {
+    let tre = Identity {
+        trust_domain: deployment.trust_domain.clone(),
+        role: Role::Tre,
+        id: kept.tre.clone(),
+    };
+    let key = DocumentKey::check(&kept.document_chain, deployment, &tre, now);
+    let key = key.map_err(KeptError::Key)?;
+    let checked = match &kept.content {
+        Content::Receipts { meter, receipts } => {
+            let signed = document::receipts(tre.id.as_str(), meter.as_str(), &receipts.receipts);
+            key.verify(&signed, &receipts.signature)
+        }
+        Content::Prices(prices) => key.check_prices(prices),
+        Content::Aggregates { dno, sums } => key.check_aggregates(dno, sums),
+        Content::PseudoBids { dsm, event, bids } => key.check_pseudo_bids(dsm, event, bids),
+        Content::Bill(bill) => key.check_bill(bill),
+    };
+    checked.map_err(KeptError::Signature)
 }
 
 /// The reading that a receipt repeats.

@@ -1,0 +1,73 @@
+//! `document`: judges what a TRE signed, offline, by the deployment alone.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use attest_verifier::core::document::check_kept;
+use attest_verifier::core::wire::deployment::{self, Deployment};
+use attest_verifier::core::wire::json;
+use attest_verifier::core::wire::message::kept::{Content, Kept};
+use attest_verifier::core::wire::units::UnixMillis;
+use clap::Args;
+
+use crate::{Ending, answer, complain};
+
+/// What to judge, and who is trusted.
+#[derive(Args, Debug)]
+pub(crate) struct Document {
+    /// What `tre-client` kept: a signed receipt, price series, set of sums or pseudo-bids, or bill.
+    file: PathBuf,
+    /// The deployment file: it names the authorities that certify TREs.
+    #[arg(long)]
+    deployment: PathBuf,
+    /// The time at which the certificates must be in force, in ms since 1970; now by default.
+    #[arg(long, value_name = "MS")]
+    at: Option<u64>,
+}
+
+/// Longest kept file: the longest answer and its certificates, in hexadecimal. Unit: bytes.
+const MAX_BYTES: usize = 1024 * 1024;
+
+pub(crate) fn run(command: &Document, now: UnixMillis) -> anyhow::Result<Ending> {
+    let deployment: Deployment = read(&command.deployment, deployment::MAX_BYTES)?;
+    let kept: Kept = read(&command.file, MAX_BYTES)?;
+    let at = command.at.map_or(Ok(now), UnixMillis::new)?;
+    if let Err(refused) = check_kept(&kept, &deployment, at) {
+        complain(format_args!("{}: {refused}", command.file.display()));
+        return Ok(Ending::Refused);
+    }
+    answer(&format!("{} signed {}", kept.tre, summary(&kept.content)))?;
+    Ok(Ending::Accepted)
+}
+
+fn read<T: serde::de::DeserializeOwned>(path: &PathBuf, most: usize) -> anyhow::Result<T> {
+    let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    let (found, shown) = (bytes.len(), path.display());
+    anyhow::ensure!(found <= most, "{shown}: expected at most {most} bytes, found {found}");
+    json::decode(&bytes).with_context(|| path.display().to_string())
+}
+
+/// What was signed, in a line.
+fn summary(content: &Content) -> String {
+    match content {
+        Content::Receipts { meter, receipts } => {
+            format!("{} reading receipts of meter {meter}", receipts.receipts.len())
+        }
+        Content::Prices(prices) => {
+            let (prices, series) = (prices.document.prices.len(), &prices.document);
+            format!("{prices} prices of tariff {} of {}", series.tariff, series.supplier)
+        }
+        Content::Aggregates { dno, sums } => {
+            format!("{} sums for {dno}", sums.document.aggregates.len())
+        }
+        Content::PseudoBids { dsm, event, bids } => {
+            format!("{} pseudo-bids of {dsm}'s event {event}", bids.document.pseudo_bids.len())
+        }
+        Content::Bill(bill) => {
+            let bill = &bill.document;
+            let (from, to) = (bill.from_slot.get(), bill.to_slot.get());
+            let (account, total) = (&bill.account, bill.total_minor);
+            format!("a bill of {account}, slots {from} to {to}: {total}")
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Attacks on billing: the supplier against one home. `[TRE14 III-D]`
+//!
+//! The coin decides in which of two neighbouring quarter hours of a real day the victim drew 500 Wh
+//! more. The supplier knows every other number, the energy of the period among them, and chooses
+//! prices and the period's end; what is refused it goes without. It works out both bills and
+//! guesses by the one that came. Under the committed price guard of production, with a shorter
+//! period, it sees the same in both cases: where within 96 slots of one price the energy was drawn,
+//! no bill tells.
+
+use anyhow::{Context as _, Result};
+use tre_wire::journal::Command;
+use tre_wire::message::registrar::ConnectionRecord;
+use tre_wire::message::supplier::{EndPeriod, PostPrices};
+use tre_wire::units::{PricePerKwh, Watts};
+
+use crate::game::{Attack, Bound};
+use crate::readings::{DAY, Readings};
+use crate::town::{Coin, START, Town, VICTIM, slot};
+
+/// Every attack on billing.
+pub(crate) const ATTACKS: &[Attack] = &[
+    Attack {
+        name: "one-slot",
+        what: "supplier: nothing costs anything but one slot",
+        bound: Bound::Nothing,
+        play: |readings, coin| {
+            let price = |offset| if offset == TARGET { CEILING } else { 0 };
+            play(readings, coin, price, PERIOD, Stay::Whole)
+        },
+    },
+    Attack {
+        name: "powers",
+        what: "supplier: one slot after the other costs ten times the last",
+        bound: Bound::Nothing,
+        play: |readings, coin| {
+            let price = |offset: u64| match offset.saturating_add(5).checked_sub(TARGET) {
+                Some(power @ 1..=6) => 10_i64.pow(u32::try_from(power).unwrap_or_default()),
+                Some(_) | None => 0,
+            };
+            play(readings, coin, price, PERIOD, Stay::Whole)
+        },
+    },
+    Attack {
+        name: "dear-slot",
+        what: "supplier: one slot is dearer than all others, and the period's energy is known",
+        bound: Bound::Nothing,
+        play: |readings, coin| {
+            let price = |offset| if offset == TARGET { CEILING } else { CEILING / 2 };
+            play(readings, coin, price, PERIOD, Stay::Whole)
+        },
+    },
+    Attack {
+        name: "dear-level",
+        what: "supplier: as few slots as the guard allows are dearer than all others",
+        bound: Bound::Nothing,
+        play: |readings, coin| {
+            let dear = TARGET - 40..TARGET + 56;
+            let price = |offset| if dear.contains(&offset) { CEILING } else { 0 };
+            play(readings, coin, price, PERIOD, Stay::Whole)
+        },
+    },
+    Attack {
+        name: "short",
+        what: "supplier: a period ends with the slot that it asks for",
+        bound: Bound::Nothing,
+        play: |readings, coin| play(readings, coin, |_| CEILING, TARGET + 1, Stay::Whole),
+    },
+    Attack {
+        name: "part",
+        what: "supplier: a price changes just before the victim moves out",
+        bound: Bound::Nothing,
+        play: |readings, coin| {
+            // 96 slots are dear, as the guard allows; the victim is there for one of them.
+            let dear = TARGET + 1..TARGET + 97;
+            let price = |offset| if dear.contains(&offset) { CEILING } else { 0 };
+            play(readings, coin, price, PERIOD, Stay::Until(TARGET + 2))
+        },
+    },
+];
+
+/// Highest price of the committed policy, in millionths of the currency per kWh.
+const CEILING: i64 = 1_000_000;
+
+/// Slots of the period.
+const PERIOD: u64 = 288;
+
+/// The first of the two slots between which the coin decides.
+const TARGET: u64 = 100;
+
+/// How much more the victim draws in one of them. Unit: Wh.
+const MORE_WH: u64 = 500;
+
+/// Until when the victim is on the tariff.
+#[derive(Clone, Copy, Debug)]
+enum Stay {
+    Whole,
+    Until(u64),
+}
+
+/// One round. `price` is what the supplier publishes slot by slot, `end` is where it ends the
+/// period. Offsets are counted from the first slot.
+fn play(
+    readings: &Readings,
+    coin: &mut Coin,
+    price: impl Fn(u64) -> i64,
+    end: u64,
+    stay: Stay,
+) -> Result<bool> {
+    let home = readings.day(coin.pick(), 1).pop().context("a home")?;
+    let later = coin.toss();
+    let energy = |offset: u64, later: bool| {
+        let row = usize::try_from(offset).unwrap_or_default().checked_rem(DAY);
+        let base = row.and_then(|row| home.get(row)).copied().unwrap_or_default();
+        let more = offset == TARGET.saturating_add(u64::from(later));
+        base.saturating_add(if more { MORE_WH } else { 0 })
+    };
+    let mut town = Town::found(coin, |policy| {
+        (policy.slot_ms, policy.grace_ms, policy.lateness_slots) = (900_000, 0, 0);
+        policy.billing.minimum_period_slots = PERIOD;
+        Ok(())
+    })?;
+    if let Stay::Until(offset) = stay {
+        move_out(&mut town, offset)?;
+    }
+    let published = publish(&mut town, &price)?;
+    end_period(&mut town, end)?;
+    let last = match stay {
+        Stay::Whole => PERIOD,
+        Stay::Until(offset) => offset,
+    };
+    for offset in 0..PERIOD {
+        town.go(START.saturating_add(offset))?;
+        if offset < last {
+            town.read(&format!("m{VICTIM}"), START.saturating_add(offset), energy(offset, later))?;
+        }
+    }
+    town.go(START.saturating_add(PERIOD))?;
+    let account = format!("m{VICTIM}");
+    let bills = town.grid.bills_of_supplier(&"supplier".parse()?);
+    let bill = bills.iter().find(|bill| bill.account.as_str() == account);
+    let Some(bill) = bill.filter(|_| published) else { return Ok(coin.toss() == later) };
+    // Both bills, as the published prices make them.
+    let slots = bill.to_slot.since(slot(START)?);
+    let apart = |later| {
+        let cost = |offset| i128::from(price(offset)).saturating_mul(energy(offset, later).into());
+        let owed = (0..slots).map(cost).fold(0, i128::saturating_add);
+        owed.abs_diff(i128::from(bill.total_minor.get()).saturating_mul(10_000_000))
+    };
+    let (early, late) = (apart(false), apart(true));
+    Ok(if early == late { coin.toss() == later } else { (late < early) == later })
+}
+
+/// The registrar records that somebody else follows at the victim's point.
+fn move_out(town: &mut Town, offset: u64) -> Result<()> {
+    let record = ConnectionRecord {
+        account: "next".parse()?,
+        meter: "next".parse()?,
+        supplier: "supplier".parse()?,
+        tariff: "flat".parse()?,
+        capacity_w: Watts::new(12_000)?,
+        from_slot: slot(START.saturating_add(offset))?,
+        to_slot: None,
+    };
+    town.act(Command::PutConnection { point: format!("p{VICTIM}").parse()?, record })?;
+    Ok(())
+}
+
+/// Publishes what the supplier would like to; whether it was taken.
+fn publish(town: &mut Town, price: &impl Fn(u64) -> i64) -> Result<bool> {
+    let prices = (0..PERIOD).map(|offset| PricePerKwh::new(price(offset)));
+    let prices = prices.collect::<Result<_, _>>()?;
+    let body = PostPrices { tariff: "flat".parse()?, from_slot: slot(START)?, prices };
+    Ok(town.act(Command::PostPrices { supplier: "supplier".parse()?, body }).is_ok())
+}
+
+/// Ends the period there, or at its shortest if that is refused.
+fn end_period(town: &mut Town, end: u64) -> Result<()> {
+    for end in [end, PERIOD] {
+        let body =
+            EndPeriod { tariff: "flat".parse()?, end_slot: slot(START.saturating_add(end))? };
+        let supplier = "supplier".parse()?;
+        if town.act(Command::EndPeriod { supplier, body }).is_ok() {
+            break;
+        }
+    }
+    Ok(())
+}
