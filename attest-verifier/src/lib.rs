@@ -67,8 +67,8 @@ mod identity;
 mod image;
 mod memory;
 mod replay;
-mod stream;
 mod revocations;
+mod stream;
 mod tls;
 mod trust;
 
@@ -88,7 +88,7 @@ pub use identity::{ClientIdentity, IdentityError, Origin};
 pub use image::{DecompressError, ImageError, ImageFinding, compare_image};
 pub use memory::{Damage, Memory, MemoryError};
 pub use replay::{ReplayError, ReplayedBank, replay};
-pub use stream::AttestedStream;
 pub use revocations::{RevocationFiles, SeenError};
+pub use stream::AttestedStream;
 pub use tls::ElsewhereError;
 pub use trust::{Trust, TrustError, load_release_key, signature_path};
