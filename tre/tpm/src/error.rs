@@ -1,16 +1,16 @@
 //! Why the TPM did not do what it was asked: the step that failed, and the stack's reason.
 
-use core::fmt;
-
 use measured_boot::tpm::{Name, PublicError};
 use thiserror::Error;
-use tss_esapi::ReturnCode;
 use tss_esapi::constants::return_code::{
     BaseError, TpmFormatOneError, TpmFormatZeroError, TpmFormatZeroWarning,
 };
 use tss_esapi::error::{
     ArgumentNumber, TpmFormatOneResponseCode, TpmFormatZeroResponseCode, TpmResponseCode,
 };
+use tss_esapi::{ReturnCode, WrapperErrorKind};
+
+use crate::Step;
 
 /// Why a TPM operation failed.
 ///
@@ -57,6 +57,15 @@ pub enum TpmError {
          processor and TPM alters or repeats answers"
     )]
     AnswerForged {
+        /// What was being done.
+        step: Step,
+        /// What the TPM software stack says.
+        #[source]
+        source: tss_esapi::Error,
+    },
+    /// An earlier answer was forged, cut or withheld, and this connection believes nothing since.
+    #[error("{step}: an earlier answer of the TPM was no answer; restart the box")]
+    Desynchronized {
         /// What was being done.
         step: Step,
         /// What the TPM software stack says.
@@ -158,76 +167,6 @@ pub enum TpmError {
     },
 }
 
-/// What was being done when a step failed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum Step {
-    /// Reading random bytes.
-    Random,
-    /// Extending a PCR.
-    Extend,
-    /// Reading the PCRs.
-    ReadPcrs,
-    /// Making the attestation key.
-    AttestationKey,
-    /// Making the storage key, the parent of sealed objects.
-    StorageKey,
-    /// Making the endorsement key.
-    EndorsementKey,
-    /// Making the storage key persistent.
-    PersistStorageKey,
-    /// Owning the storage hierarchy.
-    Own,
-    /// Quoting the PCRs.
-    Quote,
-    /// Starting an encrypted session.
-    Session,
-    /// Sealing a secret.
-    Seal,
-    /// Loading a sealed object.
-    Load,
-    /// Computing the policy of the present PCRs.
-    PolicyPcr,
-    /// Unsealing a secret.
-    Unseal,
-    /// Reading an endorsement key certificate.
-    Certificate,
-    /// Authorizing the endorsement key.
-    PolicySecret,
-    /// Activating a credential.
-    Activate,
-    /// Reading the clock.
-    Clock,
-    /// Removing an object or a session from the TPM.
-    Flush,
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Random => "reading random bytes",
-            Self::Extend => "extending a PCR",
-            Self::ReadPcrs => "reading the PCRs",
-            Self::AttestationKey => "making the attestation key",
-            Self::StorageKey => "making the storage key",
-            Self::EndorsementKey => "making the endorsement key",
-            Self::PersistStorageKey => "making the storage key persistent",
-            Self::Own => "proving or setting the owner's authorization",
-            Self::Quote => "quoting the PCRs",
-            Self::Session => "starting a session",
-            Self::Seal => "sealing a secret",
-            Self::Load => "loading a sealed object",
-            Self::PolicyPcr => "computing the policy of the present PCRs",
-            Self::Unseal => "unsealing a secret",
-            Self::Certificate => "reading an endorsement key certificate",
-            Self::PolicySecret => "authorizing the endorsement key",
-            Self::Activate => "activating a credential",
-            Self::Clock => "reading the clock",
-            Self::Flush => "removing an object from the TPM",
-        })
-    }
-}
-
 /// Turns the software stack's error into ours, for `map_err`.
 pub(crate) fn at(step: Step) -> impl Fn(tss_esapi::Error) -> TpmError {
     move |source| match Kind::of(source) {
@@ -236,6 +175,7 @@ pub(crate) fn at(step: Step) -> impl Fn(tss_esapi::Error) -> TpmError {
         Kind::Forgotten => TpmError::Forgotten { step, source },
         Kind::AnswerForged => TpmError::AnswerForged { step, source },
         Kind::AnswerMalformed => TpmError::AnswerMalformed { step, source },
+        Kind::Desynchronized => TpmError::Desynchronized { step, source },
         Kind::NoAnswer => TpmError::NoAnswer { step, source },
         Kind::Failed => TpmError::Failed { step, source },
     }
@@ -248,6 +188,7 @@ enum Kind {
     Forgotten,
     AnswerForged,
     AnswerMalformed,
+    Desynchronized,
     NoAnswer,
     Failed,
 }
@@ -263,6 +204,9 @@ impl Kind {
             }
             tss_esapi::Error::TssError(ReturnCode::Sapi(code)) => Self::of_stack(code.base_error()),
             tss_esapi::Error::TssError(ReturnCode::Tcti(_)) => Self::NoAnswer,
+            // tss-esapi has no name for TSS2_ESYS_RC_RSP_AUTH_FAILED and calls it this, as it calls
+            // an answer with values that no TPM gives.
+            tss_esapi::Error::WrapperError(WrapperErrorKind::InvalidParam) => Self::AnswerForged,
             tss_esapi::Error::TssError(_) | tss_esapi::Error::WrapperError(_) => Self::Failed,
         }
     }
@@ -270,7 +214,7 @@ impl Kind {
     #[expect(clippy::wildcard_enum_match_arm, reason = "the stack has sixty of them")]
     fn of_stack(error: BaseError) -> Self {
         match error {
-            BaseError::RspAuthFailed => Self::AnswerForged,
+            BaseError::BadSequence => Self::Desynchronized,
             BaseError::MalformedResponse | BaseError::InsufficientResponse => Self::AnswerMalformed,
             _ => Self::Failed,
         }

@@ -24,6 +24,7 @@ mod esapi;
 mod quote;
 mod seal;
 mod secret;
+mod step;
 #[cfg(feature = "hosted")]
 pub mod swtpm;
 
@@ -33,11 +34,12 @@ use measured_boot::tpm::{ClockInfo, EncryptedSecret, IdObject, Name, Public};
 use zeroize::Zeroizing;
 
 pub use endorsement::{ActivateError, EkCertificate, Endorsement};
-pub use error::{Step, TpmError};
+pub use error::TpmError;
 pub use esapi::EsapiTpm;
 pub use quote::Quote;
 pub use seal::{SealPolicy, SealedObject, SealedObjectError, UnsealError};
 pub use secret::Secret32;
+pub use step::Step;
 
 /// A TPM 2.0 with a SHA-256 bank of 24 PCRs.
 ///

@@ -2,9 +2,9 @@
 
 use measured_boot::pcr::PcrIndex;
 use tre_interposer::{Exchange, Frame};
-use tre_tpm::{Tpm as _, TpmError};
+use tre_tpm::{Tpm as _, TpmError, UnsealError};
 
-use crate::scene::{OPERATIONS, Operation, SECRET, Scene, code, extend, seal, unseal};
+use crate::scene::{OPERATIONS, Operation, SECRET, Scene, code, extend, own, seal, unseal};
 
 /// What an error says of whoever stands between.
 fn kind(error: TpmError) -> &'static str {
@@ -15,6 +15,7 @@ fn kind(error: TpmError) -> &'static str {
         TpmError::NoAnswer { .. } => "no answer",
         TpmError::Forgotten { .. } => "forgotten",
         TpmError::OwnerTaken { .. } => "owner taken",
+        TpmError::Desynchronized { .. } => "desynchronized",
         TpmError::Failed { .. } => "failed",
         other => panic!("{other:?}"),
     }
@@ -49,7 +50,11 @@ fn flush_first_session(like: &Frame) -> Frame {
 }
 
 /// Does the deed to the first command of the operation's code and returns what came of it.
-fn attacked(scene: &Scene, operation: &Operation, deed: Deed) -> Result<(), TpmError> {
+fn attacked(scene: &mut Scene, operation: &Operation, deed: Deed) -> Result<(), TpmError> {
+    scene.restart();
+    if operation.code == code::POLICY_SECRET {
+        own(&mut scene.direct()).expect("owned");
+    }
     let object = scene.sealed();
     let mut armed = true;
     let code = operation.code;
@@ -93,28 +98,29 @@ fn attacked(scene: &Scene, operation: &Operation, deed: Deed) -> Result<(), TpmE
 
 /// Every operation ends with this error, whatever it was about.
 fn every_operation_ends_in(deed: Deed, expected: &str) {
-    let scene = Scene::new();
+    let mut scene = Scene::new();
     for operation in &OPERATIONS {
-        let refused = attacked(&scene, operation, deed).expect_err(operation.name);
+        let refused = attacked(&mut scene, operation, deed).expect_err(operation.name);
         assert_eq!(kind(refused), expected, "{}: {refused}", operation.name);
     }
 }
 
 #[test]
 fn an_altered_command_is_refused_by_the_tpm() {
-    let scene = Scene::new();
+    let mut scene = Scene::new();
     for operation in &OPERATIONS {
-        // A refused proof of ownership is answered by taking it, which then succeeds or is refused:
-        // the owner's own error says so.
-        if matches!(operation.code, code::POLICY_SECRET) {
-            continue;
-        }
-        let refused = attacked(&scene, operation, Deed::AlterCommand).expect_err(operation.name);
-        let expected = match operation.name {
-            "own" | "storage key" => "owner taken",
-            _ => "command refused",
-        };
-        assert_eq!(kind(refused), expected, "{}: {refused}", operation.name);
+        let refused = attacked(&mut scene, operation, Deed::AlterCommand);
+        let refused = refused.expect_err(operation.name);
+        assert_eq!(kind(refused), refusal(operation), "{}: {refused}", operation.name);
+    }
+}
+
+/// What a TPM's refusal of a command is taken for. It says of an altered command what it says of a
+/// wrong authorization; only the owner's can be wrong.
+fn refusal(operation: &Operation) -> &'static str {
+    match operation.name {
+        "own" | "prove ownership" | "storage key" => "owner taken",
+        _ => "command refused",
     }
 }
 
@@ -125,23 +131,27 @@ fn an_answer_whose_proof_was_altered_is_noticed() {
 
 #[test]
 fn an_altered_answer_is_noticed() {
-    let scene = Scene::new();
+    let mut scene = Scene::new();
     for operation in OPERATIONS.iter().filter(|operation| {
         // Their answers have no parameters.
         !matches!(operation.code, code::PCR_EXTEND | code::POLICY_PCR | code::HIERARCHY_CHANGE_AUTH)
     }) {
-        let refused = attacked(&scene, operation, Deed::AlterAnswer).expect_err(operation.name);
+        let refused = attacked(&mut scene, operation, Deed::AlterAnswer).expect_err(operation.name);
         let found = kind(refused);
         // An altered length may be found before the proof is looked at.
-        assert!(matches!(found, "answer forged" | "answer malformed" | "failed"), "{refused}");
+        assert!(
+            matches!(found, "answer forged" | "answer malformed"),
+            "{}: {refused:?}",
+            operation.name
+        );
     }
 }
 
 #[test]
 fn a_cut_answer_is_noticed() {
-    let scene = Scene::new();
+    let mut scene = Scene::new();
     for operation in &OPERATIONS {
-        let refused = attacked(&scene, operation, Deed::CutAnswer).expect_err(operation.name);
+        let refused = attacked(&mut scene, operation, Deed::CutAnswer).expect_err(operation.name);
         assert_eq!(kind(refused), "answer malformed", "{}: {refused}", operation.name);
     }
 }
@@ -158,23 +168,35 @@ fn a_withheld_answer_is_noticed() {
 
 #[test]
 fn a_repeated_command_is_refused_by_the_tpm() {
-    let scene = Scene::new();
-    for operation in &OPERATIONS {
-        if matches!(operation.code, code::POLICY_SECRET | code::HIERARCHY_CHANGE_AUTH) {
-            continue;
-        }
-        let refused = attacked(&scene, operation, Deed::RepeatCommand).expect_err(operation.name);
-        let expected =
-            if operation.name == "storage key" { "owner taken" } else { "command refused" };
-        assert_eq!(kind(refused), expected, "{}: {refused}", operation.name);
+    let mut scene = Scene::new();
+    for operation in OPERATIONS.iter().filter(|operation| operation.code != code::UNSEAL) {
+        let refused = attacked(&mut scene, operation, Deed::RepeatCommand);
+        let refused = refused.expect_err(operation.name);
+        assert_eq!(kind(refused), refusal(operation), "{}: {refused}", operation.name);
     }
+}
+
+/// The first has used the policy up.
+#[test]
+fn a_repeated_unsealing_finds_no_policy_fulfilled() {
+    let scene = Scene::new();
+    let object = scene.sealed();
+    let (_between, mut tpm) = scene.through(|command, pass| {
+        if command.code() == code::UNSEAL {
+            pass(command)?;
+        }
+        pass(command).map(Some)
+    });
+    let refused = tpm.unseal(&object).map(|_| ());
+    assert!(matches!(refused, Err(UnsealError::PolicyRefused { .. })), "{refused:?}");
 }
 
 #[test]
 fn a_tpm_that_forgot_the_session_is_noticed() {
-    let scene = Scene::new();
+    let mut scene = Scene::new();
     for operation in OPERATIONS.iter().filter(|operation| operation.code == code::QUOTE) {
-        let refused = attacked(&scene, operation, Deed::ForgetSession).expect_err(operation.name);
+        let refused =
+            attacked(&mut scene, operation, Deed::ForgetSession).expect_err(operation.name);
         assert_eq!(kind(refused), "forgotten", "{refused}");
     }
 }
@@ -229,7 +251,9 @@ fn a_quote_that_was_answered_by_an_old_quote_is_noticed() {
     tpm.quote(&[1; 32]).expect("a quote");
     let refused = tpm.quote(&[2; 32]).map(|_| ()).expect_err("an old one");
     assert_eq!(kind(refused), "answer forged", "{refused}");
-    tpm.quote(&[3; 32]).map(|_| ()).expect_err("an old one again");
+    // Nothing is believed from then on: the box has to be restarted.
+    let refused = tpm.quote(&[3; 32]).map(|_| ()).expect_err("no more");
+    assert_eq!(kind(refused), "desynchronized", "{refused}");
 }
 
 /// The stack leaves a session as the last answer had it. It must never be used again.
@@ -243,8 +267,9 @@ fn after_any_error_the_next_secret_is_still_encrypted() {
         |answer| answer.altered_at(answer.bytes().len() - 35),
         |answer| answer.altered_at(answer.bytes().len() - 1),
     ];
-    let scene = Scene::new();
+    let mut scene = Scene::new();
     for deed in deeds {
+        scene.restart();
         let mut armed = true;
         let (between, mut tpm) = scene.through(move |command, pass| {
             let answer = pass(command)?;
@@ -252,7 +277,10 @@ fn after_any_error_the_next_secret_is_still_encrypted() {
             Ok(Some(if now { deed(answer) } else { answer }))
         });
         extend(&mut tpm).expect_err("an error");
-        seal(&mut tpm).expect("sealed in a new session");
+        // In a new session, or not at all.
+        if let Err(refused) = seal(&mut tpm) {
+            assert_eq!(kind(refused), "desynchronized", "{refused}");
+        }
         for Exchange { command, .. } in between.heard() {
             let clear = SECRET
                 .windows(8)
@@ -266,7 +294,7 @@ fn after_any_error_the_next_secret_is_still_encrypted() {
 /// service that fails.
 #[test]
 fn a_forged_refusal_is_a_failure_and_no_more() {
-    let scene = Scene::new();
+    let mut scene = Scene::new();
     let object = scene.sealed();
     for operation in OPERATIONS.iter().filter(|operation| operation.code != code::POLICY_SECRET) {
         let code = operation.code;
@@ -280,6 +308,7 @@ fn a_forged_refusal_is_a_failure_and_no_more() {
         let refused = (operation.run)(&mut tpm, &object).expect_err(operation.name);
         assert_eq!(kind(refused), "failed", "{}: {refused}", operation.name);
         drop(tpm);
+        scene.restart();
         unseal(&mut scene.direct(), &object).expect("nothing was lost");
     }
 }

@@ -14,7 +14,6 @@ pub(crate) const OWNER: [u8; 32] = *b"owner authorization, 32 bytes ..";
 
 /// Command codes. `[TPM2-P2]`
 pub(crate) mod code {
-    pub(crate) const EVICT_CONTROL: u32 = 0x120;
     pub(crate) const HIERARCHY_CHANGE_AUTH: u32 = 0x129;
     pub(crate) const CREATE_PRIMARY: u32 = 0x131;
     pub(crate) const NV_READ: u32 = 0x14e;
@@ -32,8 +31,8 @@ pub(crate) mod code {
 
 /// A machine with a new TPM, running.
 pub(crate) struct Scene {
-    pub(crate) tpm: Swtpm,
-    _folder: TempDir,
+    tpm: Option<Swtpm>,
+    folder: TempDir,
 }
 
 impl Scene {
@@ -43,9 +42,21 @@ impl Scene {
         let state = folder.path().join("state");
         let manufacturer = Manufacturer::open(&folder.path().join("ca")).expect("a manufacturer");
         manufacturer.make(&state).expect("a TPM");
-        let tpm = Swtpm::start(&state).expect("a running TPM");
-        tpm.connect().expect("a connection").persist_storage_key().expect("persistent");
-        Self { tpm, _folder: folder }
+        let mut scene = Self { tpm: None, folder };
+        scene.restart();
+        scene.direct().persist_storage_key().expect("persistent");
+        scene
+    }
+
+    /// Cuts the power: what an attack has left loaded in the TPM is gone.
+    pub(crate) fn restart(&mut self) {
+        self.tpm = None;
+        let state = self.folder.path().join("state");
+        self.tpm = Some(Swtpm::start(&state).expect("a running TPM"));
+    }
+
+    fn running(&self) -> &Swtpm {
+        self.tpm.as_ref().expect("a running TPM")
     }
 
     /// A connection through an interposer.
@@ -53,13 +64,13 @@ impl Scene {
         &self,
         deed: impl FnMut(&Frame, &mut Pass<'_>) -> io::Result<Option<Frame>> + Send + 'static,
     ) -> (Interposer, EsapiTpm) {
-        let between = Interposer::before(&self.tpm.socket(), deed).expect("an interposer");
+        let between = Interposer::before(&self.running().socket(), deed).expect("an interposer");
         let tpm = EsapiTpm::connect_swtpm(&between.socket()).expect("a connection");
         (between, tpm)
     }
 
     pub(crate) fn direct(&self) -> EsapiTpm {
-        self.tpm.connect().expect("a connection")
+        self.running().connect().expect("a connection")
     }
 
     /// What the present PCRs open.
