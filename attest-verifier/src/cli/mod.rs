@@ -3,7 +3,10 @@
 pub(crate) mod corim;
 pub(crate) mod explain;
 pub(crate) mod fetch;
+pub(crate) mod generate;
 mod json;
+pub(crate) mod proxy;
 pub(crate) mod replay;
 mod table;
 pub(crate) mod verify;
+pub(crate) mod watch;
