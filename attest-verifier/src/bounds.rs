@@ -23,6 +23,15 @@ pub(crate) const IDENTITY_BYTES: u64 = 64 * 1024;
 /// Longest evidence file of `fetch`. Unit: bytes. A log of 1 MiB has twice that in hexadecimal.
 pub(crate) const EVIDENCE_BYTES: u64 = 4 * 1024 * 1024;
 
+/// Longest line of a log of `watch`. Unit: bytes. Evidence with certificates around it.
+pub(crate) const ENTRY_BYTES: u64 = 5 * 1024 * 1024;
+
+/// Connections that a proxy carries at one time: more than a TRE takes of one peer.
+pub(crate) const PROXIED: usize = 64;
+
+/// How long a token is good for. Unit: seconds.
+pub(crate) const TOKEN_SECONDS: u64 = 300;
+
 /// Longest event log file. Unit: bytes. Longer ones are refused when they are read.
 pub(crate) const LOG_BYTES: u64 = 4 * 1024 * 1024;
 

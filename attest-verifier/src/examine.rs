@@ -6,7 +6,7 @@ use attest_verifier_core::past::Past;
 use attest_verifier_core::quote::{self, BindingError};
 use attest_verifier_core::refusal::Refusal;
 use attest_verifier_core::report::{self, CheckReport};
-use attest_verifier_core::verdict::{self, Attested};
+use attest_verifier_core::verdict::{self, Appraised, Attested};
 use attest_verifier_core::wire::attestation::Evidence;
 use attest_verifier_core::wire::id::PeerId;
 use attest_verifier_core::wire::units::UnixMillis;
@@ -59,6 +59,30 @@ pub async fn examine(
         checks.push(past_report(past.as_ref(), &verdict));
     }
     Ok(Examination { evidence, expected_answer, checks, verdict })
+}
+
+/// All that an examination of evidence from files brought out.
+#[derive(Debug)]
+pub struct StoredExamination {
+    /// Every check that needs no connection, in order.
+    pub checks: Vec<CheckReport>,
+    /// The verdict: unbound, good for no connection.
+    pub verdict: Result<Appraised, Refusal>,
+}
+
+/// Examines evidence from files: of the TRE called `tre_id`, at some time, for somebody.
+#[must_use]
+pub fn examine_stored(
+    evidence: &Evidence,
+    tre_id: &PeerId,
+    trust: &Trust,
+    now: UnixMillis,
+) -> StoredExamination {
+    let reference = trust.reference();
+    let identity = reference.identity_of_tre(tre_id.clone());
+    let checks = report::examine_stored(evidence, &identity, reference, now);
+    let verdict = verdict::appraise_stored(evidence, &identity, reference, now);
+    StoredExamination { checks, verdict }
 }
 
 /// The row of what is remembered: last, and made only of evidence that is otherwise believed.

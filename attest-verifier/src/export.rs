@@ -134,7 +134,7 @@ fn key_pem(evidence: &Evidence) -> Result<String, ExportError> {
 }
 
 /// Base64 with padding.
-fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let digit = |group: u32, shift: u32| {
         let index = usize::try_from((group >> shift) & 0x3f).unwrap_or(0);

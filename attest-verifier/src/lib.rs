@@ -66,16 +66,19 @@ mod http;
 mod identity;
 mod image;
 mod memory;
+mod proxy;
 mod replay;
 mod revocations;
 mod stream;
 mod tls;
+mod token;
 mod trust;
+pub mod watch;
 
 pub use attest_verifier_core as core;
 pub use connection::{Answer, AnyKeyConnection, AttestedConnection};
 pub use error::{AttestError, ConnectError, RequestError};
-pub use examine::{Examination, examine};
+pub use examine::{Examination, StoredExamination, examine, examine_stored};
 pub use explain::{Explanation, Finding, explain};
 pub use export::{
     ExportError, ImportError, export, load_evidence, read_corim, read_log, read_manifest_file,
@@ -87,8 +90,10 @@ pub use hyper::Method;
 pub use identity::{ClientIdentity, IdentityError, Origin};
 pub use image::{DecompressError, ImageError, ImageFinding, compare_image};
 pub use memory::{Damage, Memory, MemoryError};
+pub use proxy::{Proxy, ProxyError, Told, Upstream};
 pub use replay::{ReplayError, ReplayedBank, replay};
 pub use revocations::{RevocationFiles, SeenError};
 pub use stream::AttestedStream;
 pub use tls::ElsewhereError;
+pub use token::{TokenError, TokenKey};
 pub use trust::{Trust, TrustError, load_release_key, signature_path};

@@ -1,11 +1,13 @@
 //! The command line of the verifier.
 //!
-//! Exit code 0: accepted. 1: refused, or no evidence. 2: the command or a file given is wrong.
+//! Exit code 0: accepted, or done. 1: refused, or no evidence. 2: the command or a file given is
+//! wrong.
 
 #![forbid(unsafe_code)]
 
 mod cli;
 
+use core::net::SocketAddr;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,6 +21,9 @@ use clap::{Args, Parser, Subcommand};
 
 /// Verifies a Trustworthy Remote Entity: exit code 0 accepted, 1 refused, 2 usage.
 ///
+/// Exit codes of every command: 0 accepted, or done; 1 refused, or no evidence came; 2 the command,
+/// or a file that it was given, is wrong.
+///
 /// A reference manifest is believed only with its signature in MANIFEST.sig, made by
 /// `tre-pki sign-manifest` with the key whose public half is given as --release-key.
 #[derive(Debug, Parser)]
@@ -30,7 +35,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Connects to a box and examines whether it is the TRE asked for, check by check.
+    /// Examines whether a box is the TRE asked for, check by check; or evidence from files.
     Verify(Verify),
     /// Fetches a box's evidence into files that other tools take; judges nothing.
     Fetch(Fetch),
@@ -40,6 +45,14 @@ enum Command {
     Replay(Replay),
     /// Judges a file that `tre-client` kept: whether the TRE signed it. Needs no connection.
     Document(cli::document::Document),
+    /// Listens on the loopback, and carries bytes to the TRE over attested connections alone.
+    Proxy(Proxy),
+    /// Attests a box again and again, and keeps a log from which each verdict can be derived.
+    Watch(Watch),
+    /// Writes completions for a shell on the standard output.
+    Completions(Completions),
+    /// Writes the manual pages into a folder.
+    Man(Man),
     /// Turns a manifest into an unsigned CoRIM and back; judges nothing.
     #[command(subcommand)]
     Corim(Corim),
@@ -82,7 +95,13 @@ impl ReferenceFiles {
 #[derive(Args, Debug)]
 struct Verify {
     /// Where the box listens: HOST:PORT.
-    address: String,
+    #[arg(required_unless_present = "evidence")]
+    address: Option<String>,
+    /// Evidence of `fetch` instead of a box: evidence.json, or its folder. The verdict is unbound:
+    /// it was true once, for somebody.
+    #[arg(long, value_name = "PATH",
+        conflicts_with_all = ["address", "remember", "out", "token"])]
+    evidence: Option<PathBuf>,
     /// The name that the TRE must have.
     #[arg(long)]
     tre_id: PeerId,
@@ -98,6 +117,12 @@ struct Verify {
     /// Answers in JSON, digests in full.
     #[arg(long)]
     json: bool,
+    /// Also writes the result into this file as an EAR, signed as a JWT (ES256).
+    #[arg(long, value_name = "FILE", requires = "token_key")]
+    token: Option<PathBuf>,
+    /// The private key (PKCS #8, P-256, PEM) that signs it.
+    #[arg(long, value_name = "FILE.pem", requires = "token")]
+    token_key: Option<PathBuf>,
     /// Also writes the evidence into this folder, as `fetch` does.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -108,6 +133,72 @@ struct Fetch {
     /// Where the box listens: HOST:PORT.
     address: String,
     /// The folder to write into.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+struct Proxy {
+    /// Where the TRE listens: HOST:PORT.
+    address: String,
+    /// Where to listen: an address of the loopback. Port 0 takes a free one, and says which.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// The name that the TRE must have.
+    #[arg(long)]
+    tre_id: PeerId,
+    #[command(flatten)]
+    reference: ReferenceFiles,
+    /// Our private key and certificates (PEM), shown to nobody but the TRE once it is proven.
+    #[arg(long, value_name = "FILE.pem")]
+    identity: Option<PathBuf>,
+    /// Remembers TREs in this file, as `verify` does.
+    #[arg(long, value_name = "FILE")]
+    remember: Option<PathBuf>,
+    /// Seconds between two attestations; a change or no answer closes every connection.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    every: u64,
+}
+
+#[derive(Args, Debug)]
+struct Watch {
+    /// Where the TRE listens: HOST:PORT.
+    #[arg(required_unless_present = "check")]
+    address: Option<String>,
+    /// The name that the TRE must have.
+    #[arg(long)]
+    tre_id: PeerId,
+    #[command(flatten)]
+    reference: ReferenceFiles,
+    /// The log, which is made if it is missing.
+    #[arg(long, value_name = "FILE")]
+    log: PathBuf,
+    /// Seconds between two looks.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    every: u64,
+    /// Ends after so many looks: 0 if the last was accepted, else 1.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    times: Option<u64>,
+    /// A program that is told of changes: PROGRAM changed|refused|silent|returned TRE_ID LOG HASH.
+    #[arg(long, value_name = "PROGRAM")]
+    hook: Option<PathBuf>,
+    /// Asks nobody: follows the chain in the log and derives every verdict again.
+    #[arg(long, conflicts_with_all = ["address", "hook", "times", "every"])]
+    check: bool,
+    /// With --check: one line must have this hash, noted earlier, or the log's end was cut off.
+    #[arg(long, value_name = "HASH", requires = "check")]
+    holds: Option<String>,
+}
+
+#[derive(Args, Debug)]
+struct Completions {
+    /// The shell.
+    shell: clap_complete::Shell,
+}
+
+#[derive(Args, Debug)]
+struct Man {
+    /// The folder, which is made if it is missing.
     #[arg(long)]
     out: PathBuf,
 }
@@ -204,11 +295,19 @@ fn run(command: Command) -> anyhow::Result<Ending> {
         .build()
         .context("starting the input and output loop")?;
     match command {
-        Command::Verify(verify) => {
-            let now = now()?;
-            let job = cli::verify::Job::load(&verify, now)?;
-            runtime.block_on(job.run(now))
-        }
+        Command::Verify(verify) => match (&verify.evidence, &verify.address) {
+            (Some(path), _) => cli::verify::stored(&verify, path, now()?),
+            (None, address) => {
+                let address = address.as_deref().context("expected HOST:PORT or --evidence")?;
+                let now = now()?;
+                let job = cli::verify::Job::load(&verify, address, now)?;
+                runtime.block_on(job.run(now))
+            }
+        },
+        Command::Proxy(proxy) => runtime.block_on(cli::proxy::run(&proxy)),
+        Command::Watch(watch) => runtime.block_on(cli::watch::run(&watch)),
+        Command::Completions(completions) => cli::generate::completions(&completions),
+        Command::Man(man) => cli::generate::man(&man),
         Command::Fetch(fetch) => runtime.block_on(cli::fetch::run(&fetch)),
         Command::Explain(explain) => runtime.block_on(cli::explain::run(&explain, now()?)),
         Command::Document(document) => cli::document::run(&document, now()?),

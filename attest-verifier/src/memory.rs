@@ -67,8 +67,8 @@ pub enum MemoryError {
     },
     /// The file is not as it was written.
     #[error(
-        "{path}: expected remembered TREs with a first line that fits, found {damage}; bring back a \
-         copy, or delete it and its .lock to begin anew", path = .path.display()
+        "{path}: expected remembered TREs with a first line that fits, found {damage}; bring back \
+         a copy, or delete it and its .lock to begin anew", path = .path.display()
     )]
     Damaged {
         /// The file.

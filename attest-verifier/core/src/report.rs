@@ -49,20 +49,26 @@ pub fn examine(
     let issued = channel::check_chain(chain, reference, now);
     rows.same(Check::TlsChain, issued, channel::EXPECTED_CHAIN);
     rows.same(Check::TlsIdentity, channel::check_identity(chain, identity), identity);
-    let issued = key::check_chain(evidence, reference, now);
-    rows.same(Check::AikChain, issued, key::EXPECTED_CHAIN);
-    rows.same(Check::AikIdentity, key::check_identity(evidence, identity), identity);
-    let key = rows.same(Check::AikProfile, key::check_profile(evidence), key::EXPECTED_PROFILE);
-    match &key {
-        Some(key) => {
-            let certified = key::check_certificate_key(evidence, key);
-            rows.same(Check::AikCertificateKey, certified, key.name());
-        }
-        None => rows.unmade(Check::AikCertificateKey, NO_KEY),
-    }
+    let key = rows.certified_key(evidence, identity, reference, now);
     rows.quote(evidence, Some(session), key.as_ref());
     rows.measurements(evidence, reference, now);
     rows.time(evidence, now);
+    rows.0
+}
+
+/// The same for evidence from a file: without connection, binding and age, which nobody knows.
+#[must_use]
+pub fn examine_stored(
+    evidence: &Evidence,
+    identity: &Identity,
+    reference: &Reference,
+    now: UnixMillis,
+) -> Vec<CheckReport> {
+    let mut rows = Rows(Vec::new());
+    rows.claims(evidence, StartState::Serving, identity.id.as_str());
+    let key = rows.certified_key(evidence, identity, reference, now);
+    rows.quote(evidence, None, key.as_ref());
+    rows.measurements(evidence, reference, now);
     rows.0
 }
 
@@ -148,6 +154,27 @@ impl Rows {
         self.same(Check::EvidenceFormat, claim::check_format(evidence), claim::FORMAT);
         self.same(Check::StartState, claim::check_state(evidence, state), state.as_str());
         self.same(Check::TreId, claim::check_tre_id(evidence, tre_id), claim::named(tre_id));
+    }
+
+    fn certified_key(
+        &mut self,
+        evidence: &Evidence,
+        identity: &Identity,
+        reference: &Reference,
+        now: UnixMillis,
+    ) -> Option<AikPublic> {
+        let issued = key::check_chain(evidence, reference, now);
+        self.same(Check::AikChain, issued, key::EXPECTED_CHAIN);
+        self.same(Check::AikIdentity, key::check_identity(evidence, identity), identity);
+        let key = self.same(Check::AikProfile, key::check_profile(evidence), key::EXPECTED_PROFILE);
+        match &key {
+            Some(key) => {
+                let certified = key::check_certificate_key(evidence, key);
+                self.same(Check::AikCertificateKey, certified, key.name());
+            }
+            None => self.unmade(Check::AikCertificateKey, NO_KEY),
+        }
+        key
     }
 
     /// Without a session nobody knows what the quote must answer.

@@ -5,11 +5,12 @@ use attest_verifier::core::measured_boot::component::Component;
 use attest_verifier::core::measured_boot::tpm::Quote;
 use serde::Serialize;
 
-use super::verify::Outcome;
+use super::verify::{Conclusion, Outcome};
 
 #[derive(Serialize)]
 struct Shown<'a> {
     verdict: &'static str,
+    /// Of the box, or of the file.
     address: &'a str,
     tre_id: &'a str,
     refusal: Option<Row>,
@@ -52,17 +53,21 @@ struct Change {
 }
 
 pub(crate) fn show(outcome: &Outcome<'_>) -> anyhow::Result<String> {
-    let examination = outcome.examination;
-    let evidence = &examination.evidence;
+    let evidence = outcome.evidence;
     let quote = Quote::parse(evidence.attest.as_slice()).ok();
     let clock = quote.map(|quote| quote.clock);
-    let refusal = examination.verdict.as_ref().err().map(|refusal| {
+    let (verdict, refusal) = match outcome.verdict {
+        Conclusion::Accepted => ("accepted", None),
+        Conclusion::Unbound => ("appraised-unbound", None),
+        Conclusion::Refused(refusal) => ("refused", Some(refusal)),
+    };
+    let refusal = refusal.map(|refusal| {
         let Sides { expected, found } = refusal.sides();
         Row { name: refusal.check().to_string(), expected, found, ok: false }
     });
     let shown = Shown {
-        verdict: if refusal.is_none() { "accepted" } else { "refused" },
-        address: outcome.address,
+        verdict,
+        address: outcome.subject,
         tre_id: outcome.tre_id.as_str(),
         refusal,
         checks: rows(outcome),
@@ -80,7 +85,7 @@ pub(crate) fn show(outcome: &Outcome<'_>) -> anyhow::Result<String> {
 }
 
 fn rows(outcome: &Outcome<'_>) -> Vec<Row> {
-    let checks = outcome.examination.checks.iter();
+    let checks = outcome.checks.iter();
     let row = |check: &attest_verifier::core::report::CheckReport| Row {
         name: check.check.to_string(),
         expected: check.expected.clone(),

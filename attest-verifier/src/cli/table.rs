@@ -4,7 +4,7 @@ use core::fmt::Write as _;
 
 use attest_verifier::ImageFinding;
 
-use super::verify::Outcome;
+use super::verify::{Conclusion, Outcome};
 
 /// Widest cell. Unit: characters.
 const CELL: usize = 42;
@@ -13,16 +13,15 @@ const CELL: usize = 42;
 const LONG_HEX: usize = 32;
 
 pub(crate) fn show(outcome: &Outcome<'_>) -> String {
-    let examination = outcome.examination;
     let mut rows = vec![["check", "expected", "found", "ok"].map(str::to_owned)];
-    for check in &examination.checks {
+    for check in outcome.checks {
         let ok = if check.ok { "yes" } else { "NO" };
         let cells = [&check.expected, &check.found].map(|text| cut(&shortened(text)));
         let [expected, found] = cells;
         rows.push([check.check.to_string(), expected, found, ok.to_owned()]);
     }
     let mut shown = columns(&rows);
-    let failed = examination.checks.iter().filter(|check| !check.ok);
+    let failed = outcome.checks.iter().filter(|check| !check.ok);
     for (position, check) in failed.enumerate() {
         let title = if position == 0 { "\nwhat failed, in full:\n" } else { "" };
         let (name, expected, found) = (&check.check, &check.expected, &check.found);
@@ -34,12 +33,18 @@ pub(crate) fn show(outcome: &Outcome<'_>) -> String {
     if let Some(finding) = outcome.image {
         line(&mut shown, &image(finding));
     }
-    let (tre_id, address) = (outcome.tre_id, outcome.address);
-    let verdict = match &examination.verdict {
-        Ok(_) => format!("\nACCEPTED: {address} is {tre_id} and runs the reference image"),
-        Err(refusal) => {
-            let all = examination.checks.len();
-            let failed = examination.checks.iter().filter(|check| !check.ok).count();
+    let (tre_id, address) = (outcome.tre_id, outcome.subject);
+    let verdict = match outcome.verdict {
+        Conclusion::Accepted => {
+            format!("\nACCEPTED: {address} is {tre_id} and runs the reference image")
+        }
+        Conclusion::Unbound => format!(
+            "\nAPPRAISED (unbound): {address} was {tre_id} with the reference image, once;\nit says \
+             nothing of any connection, nor of today"
+        ),
+        Conclusion::Refused(refusal) => {
+            let all = outcome.checks.len();
+            let failed = outcome.checks.iter().filter(|check| !check.ok).count();
             format!("\nREFUSED: {address}: {failed} of {all} checks failed, first {refusal}")
         }
     };

@@ -1,14 +1,56 @@
 //! `verify`: examines a box, shows every check, and ends with the verdict.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use attest_verifier::core::refusal::Refusal;
+use attest_verifier::core::report::CheckReport;
+use attest_verifier::core::wire::attestation::Evidence;
 use attest_verifier::core::wire::id::PeerId;
 use attest_verifier::core::wire::units::UnixMillis;
-use attest_verifier::{Examination, ImageFinding, Memory, Trust, compare_image, examine, export};
+use attest_verifier::{
+    ImageFinding, Memory, TokenKey, Trust, compare_image, examine, examine_stored, export,
+    load_evidence,
+};
 
 use super::{json, table};
 use crate::{Ending, Verify, answer, complain};
+
+/// Examines evidence from files.
+pub(crate) fn stored(verify: &Verify, path: &Path, now: UnixMillis) -> anyhow::Result<Ending> {
+    let trust = verify.reference.load(now)?;
+    let evidence = load_evidence(path)?;
+    let examination = examine_stored(&evidence, &verify.tre_id, &trust, now);
+    let manifest = trust.closest_to(&evidence, now).manifest();
+    let image = verify.image.as_deref();
+    let image = image.map(|path| compare_image(path, &evidence, manifest)).transpose();
+    let subject = path.display().to_string();
+    let outcome = Outcome {
+        subject: &subject,
+        tre_id: &verify.tre_id,
+        evidence: &evidence,
+        checks: &examination.checks,
+        verdict: match &examination.verdict {
+            Ok(_) => Conclusion::Unbound,
+            Err(refusal) => Conclusion::Refused(refusal),
+        },
+        image: image.as_ref().ok().and_then(Option::as_ref),
+    };
+    answer(&if verify.json { json::show(&outcome)? } else { table::show(&outcome) })?;
+    ending(examination.verdict.is_ok(), image.map(|_| ()).context("image"))
+}
+
+/// Whatever else went wrong, a refusal is a refusal.
+fn ending(accepted: bool, rest: anyhow::Result<()>) -> anyhow::Result<Ending> {
+    match (accepted, rest) {
+        (true, rest) => rest.map(|()| Ending::Accepted),
+        (false, Ok(())) => Ok(Ending::Refused),
+        (false, Err(error)) => {
+            complain(format_args!("{error:#}"));
+            Ok(Ending::Refused)
+        }
+    }
+}
 
 /// What is to be verified, against what.
 pub(crate) struct Job {
@@ -18,18 +60,31 @@ pub(crate) struct Job {
     image: Option<PathBuf>,
     json: bool,
     out: Option<PathBuf>,
+    token: Option<(PathBuf, TokenKey)>,
 }
 
 /// What came of it.
 pub(crate) struct Outcome<'a> {
-    pub(crate) address: &'a str,
+    /// The box's address, or the evidence's file.
+    pub(crate) subject: &'a str,
     pub(crate) tre_id: &'a PeerId,
-    pub(crate) examination: &'a Examination,
+    pub(crate) evidence: &'a Evidence,
+    pub(crate) checks: &'a [CheckReport],
+    pub(crate) verdict: Conclusion<'a>,
     pub(crate) image: Option<&'a ImageFinding>,
 }
 
+/// How it ended.
+#[derive(Clone, Copy)]
+pub(crate) enum Conclusion<'a> {
+    Accepted,
+    /// Right, for no connection.
+    Unbound,
+    Refused(&'a Refusal),
+}
+
 impl Job {
-    pub(crate) fn load(verify: &Verify, now: UnixMillis) -> anyhow::Result<Self> {
+    pub(crate) fn load(verify: &Verify, address: &str, now: UnixMillis) -> anyhow::Result<Self> {
         let mut trust = verify.reference.load(now)?;
         if let Some(file) = &verify.remember {
             trust = trust.remembering(Memory::at(file)?);
@@ -37,13 +92,18 @@ impl Job {
         if let Some(image) = &verify.image {
             std::fs::metadata(image).with_context(|| format!("image {}", image.display()))?;
         }
+        let token = match (&verify.token, &verify.token_key) {
+            (Some(token), Some(key)) => Some((token.clone(), TokenKey::load(key)?)),
+            (_, _) => None,
+        };
         Ok(Self {
-            address: verify.address.clone(),
+            address: address.to_owned(),
             tre_id: verify.tre_id.clone(),
             trust,
             image: verify.image.clone(),
             json: verify.json,
             out: verify.out.clone(),
+            token,
         })
     }
 
@@ -56,9 +116,14 @@ impl Job {
         let image = self.image.as_deref();
         let image = image.map(|path| compare_image(path, &examination.evidence, manifest));
         let outcome = Outcome {
-            address: &self.address,
+            subject: &self.address,
             tre_id: &self.tre_id,
-            examination: &examination,
+            evidence: &examination.evidence,
+            checks: &examination.checks,
+            verdict: match &examination.verdict {
+                Ok(_) => Conclusion::Accepted,
+                Err(refusal) => Conclusion::Refused(refusal),
+            },
             image: image.as_ref().and_then(|finding| finding.as_ref().ok()),
         };
         let shown = if self.json { json::show(&outcome)? } else { table::show(&outcome) };
@@ -66,15 +131,12 @@ impl Job {
         let exported = self.out.as_deref().map_or(Ok(()), |folder| {
             export(folder, &examination.evidence, &examination.expected_answer)
         });
-        // Whatever else went wrong, a refusal is a refusal.
-        let rest = image.transpose().context("image").and(exported.context("evidence to files"));
-        match (&examination.verdict, rest) {
-            (Ok(_), rest) => rest.map(|()| Ending::Accepted),
-            (Err(_), Ok(())) => Ok(Ending::Refused),
-            (Err(_), Err(error)) => {
-                complain(format_args!("{error:#}"));
-                Ok(Ending::Refused)
-            }
-        }
+        let token = self.token.map_or(Ok(()), |(path, key)| {
+            let token = key.sign(&examination, &self.tre_id, now)?;
+            std::fs::write(&path, token).with_context(|| path.display().to_string())
+        });
+        let exported = exported.context("evidence to files");
+        let rest = image.transpose().context("image").and(exported).and(token.context("token"));
+        ending(examination.verdict.is_ok(), rest)
     }
 }

@@ -14,7 +14,7 @@ use crate::scene::{IMAGE, Scene};
 use crate::server::{Server, honest, reference_files};
 
 /// The command line reads the real time, so these boxes do too.
-fn scene() -> Scene {
+pub(crate) fn scene() -> Scene {
     let mut scene = Scene::honest();
     scene.manifest.purpose = Purpose::Production;
     #[expect(clippy::disallowed_methods, reason = "the box must have the time of the program")]
@@ -23,19 +23,19 @@ fn scene() -> Scene {
     scene
 }
 
-fn tampered() -> Scene {
+pub(crate) fn tampered() -> Scene {
     let mut scene = scene();
     let event = scene.log.iter_mut().find(|event| event.digest == IMAGE).unwrap();
     event.digest = sha256(b"another image");
     scene
 }
 
-async fn run(arguments: &[&str]) -> Output {
+pub(crate) async fn run(arguments: &[&str]) -> Output {
     let program = env!("CARGO_BIN_EXE_attest-verifier");
     tokio::process::Command::new(program).args(arguments).output().await.unwrap()
 }
 
-fn text(bytes: &[u8]) -> &str {
+pub(crate) fn text(bytes: &[u8]) -> &str {
     core::str::from_utf8(bytes).unwrap()
 }
 

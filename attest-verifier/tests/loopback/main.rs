@@ -26,6 +26,8 @@ mod image;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod proxy;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 #[expect(dead_code, reason = "the core's own tests use the rest of it")]
@@ -39,4 +41,8 @@ mod signing;
 #[cfg(test)]
 mod stream;
 #[cfg(test)]
+mod tools;
+#[cfg(test)]
 mod trust;
+#[cfg(test)]
+mod watch;

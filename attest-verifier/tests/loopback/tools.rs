@@ -1,0 +1,166 @@
+//! The command line's other commands: evidence from files, tokens, completions, manual pages.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use attest_verifier::core::wire::json;
+use rcgen::{KeyPair, PublicKeyData as _};
+use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+use serde_json::Value;
+
+use crate::cli::{run, scene, tampered, text};
+use crate::scene::Scene;
+use crate::server::{Server, honest, reference_files};
+
+/// `verify` of this box, with the files that it needs in `folder`.
+async fn verify(scene: Scene, folder: &Path, more: &[&str]) -> std::process::Output {
+    let scene = Arc::new(scene);
+    let server = Server::start(Arc::clone(&scene), honest(&scene)).await;
+    let files = reference_files(&scene, folder);
+    let fixed = ["verify", &server.address, "--tre-id", "tre-1"];
+    let arguments: Vec<&str> = fixed.into_iter().chain(files.iter().map(String::as_str)).collect();
+    run(&[&arguments, more].concat()).await
+}
+
+/// The bytes of base64 for addresses.
+fn from_base64(text: &str) -> Vec<u8> {
+    let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let bits: String = text
+        .bytes()
+        .map(|byte| format!("{:06b}", digits.iter().position(|digit| *digit == byte).unwrap()))
+        .collect();
+    let byte = |bits: &[u8]| u8::from_str_radix(core::str::from_utf8(bits).unwrap(), 2).unwrap();
+    bits.as_bytes().chunks_exact(8).map(byte).collect()
+}
+
+/// Verifies the signature of a token and reads its claims.
+fn read(token: &str, key: &KeyPair) -> Value {
+    let parts: Vec<&str> = token.split('.').collect();
+    let [header, claims, signature] = parts[..] else { panic!("{token}") };
+    let header: Value = serde_json::from_slice(&from_base64(header)).unwrap();
+    assert_eq!(header["alg"], "ES256");
+    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key.der_bytes())
+        .verify(token.rsplit_once('.').unwrap().0.as_bytes(), &from_base64(signature))
+        .unwrap();
+    serde_json::from_slice(&from_base64(claims)).unwrap()
+}
+
+#[tokio::test]
+async fn a_token_says_what_was_found_and_others_can_read_it() {
+    for (scene, code, status) in [(scene(), 0, "affirming"), (tampered(), 1, "contraindicated")] {
+        let folder = tempfile::tempdir().unwrap();
+        let key = KeyPair::generate().unwrap();
+        let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        fs::write(at("key.pem"), key.serialize_pem()).unwrap();
+        let (token, key_file) = (at("token"), at("key.pem"));
+        let options = ["--token", &token, "--token-key", &key_file];
+        let output = verify(scene, folder.path(), &options).await;
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        let ear = read(&fs::read_to_string(token).unwrap(), &key);
+        assert_eq!(ear["eat_profile"], "tag:ietf.org,2026:rats/ear#04");
+        let life = ear["exp"].as_u64().unwrap() - ear["iat"].as_u64().unwrap();
+        assert_eq!(life, 300);
+        let appraisal = &ear["submods"]["tre-1"];
+        assert_eq!(appraisal["ear_status"], status);
+        let vector = &appraisal["ear_trustworthiness_vector"];
+        let executables = if code == 0 { 3 } else { 96 };
+        let claims = ["instance-identity", "hardware", "configuration", "executables"];
+        assert_eq!(claims.map(|claim| vector[claim].as_i64().unwrap()), [2, 2, 2, executables]);
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_sign_is_named_before_anybody_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let output = verify(scene(), folder.path(), &["--token", "t", "--token-key", key]).await;
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(text(&output.stderr).contains("expected a PKCS #8 private key"), "{output:?}");
+}
+
+/// Evidence from a file was true once: right or wrong, but of no connection.
+#[tokio::test]
+async fn evidence_from_files_is_unbound() {
+    for (scene, code, verdict) in [(scene(), 0, "appraised-unbound"), (tampered(), 1, "refused")] {
+        let folder = tempfile::tempdir().unwrap();
+        let evidence = folder.path().join("evidence.json");
+        fs::write(&evidence, json::encode(&scene.play()).unwrap()).unwrap();
+        let files = reference_files(&scene, folder.path());
+        let path = evidence.to_str().unwrap();
+        let fixed = ["verify", "--evidence", path, "--tre-id", "tre-1", "--json"];
+        let options: Vec<&str> =
+            fixed.into_iter().chain(files.iter().map(String::as_str)).collect();
+        let output = run(&options).await;
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(shown["verdict"], verdict);
+        let names: Vec<&str> = shown["checks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|check| check["name"].as_str().unwrap())
+            .collect();
+        assert!(names.contains(&"aik-chain") && !names.contains(&"qualifying-data"), "{names:?}");
+        // It leaves nothing to remember, and no token.
+        for option in ["--remember", "--token"] {
+            let output = run(&[&options[..], &[option, "x"]].concat()).await;
+            assert_eq!(output.status.code(), Some(2), "{output:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_watch_tells_its_hook_and_its_log_is_derived_again() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (log, hook, told) = (at("log"), at("hook"), at("told"));
+    fs::write(&hook, format!("#!/bin/sh\necho \"$@\" >> {told}\n")).unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o700)).unwrap();
+    let scene = Arc::new(scene());
+    let server = Server::start(Arc::clone(&scene), honest(&scene)).await;
+    let files = reference_files(&scene, folder.path());
+    let common = ["--tre-id", "tre-1", "--log", &log];
+    let common: Vec<&str> = common.into_iter().chain(files.iter().map(String::as_str)).collect();
+    let watching = ["--every", "1", "--hook", &hook, "--times"];
+    let watch = |address: &str, times: &str| {
+        let all = [&["watch", address][..], &common, &watching, &[times]].concat();
+        all.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    for (address, times, code) in [(server.address.as_str(), "2", 0), ("127.0.0.1:1", "1", 1)] {
+        let arguments = watch(address, times);
+        let output = run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+    }
+    let told = fs::read_to_string(told).unwrap();
+    assert!(told.starts_with("silent tre-1 ") && told.lines().count() == 1, "{told}");
+    let head = told.trim().rsplit_once(' ').unwrap().1;
+    let check = [&["watch", "--check", "--holds", head][..], &common].concat();
+    let output = run(&check).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(text(&output.stdout).starts_with("3 verdicts derived again"), "{output:?}");
+    let longer = fs::read_to_string(&log).unwrap().replacen("silent\"}", "silent\" }", 1);
+    fs::write(&log, longer).unwrap();
+    let output = run(&check).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
+
+#[tokio::test]
+async fn every_command_has_completions_and_a_manual_page() {
+    let commands =
+        ["verify", "fetch", "explain", "replay", "proxy", "watch", "completions", "man", "corim"];
+    for shell in ["bash", "zsh", "fish"] {
+        let output = run(&["completions", shell]).await;
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let script = text(&output.stdout);
+        assert!(commands.iter().all(|command| script.contains(command)), "{script}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(&["man", "--out", folder.path().to_str().unwrap()]).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    for command in commands {
+        let page = folder.path().join(format!("attest-verifier-{command}.1"));
+        assert!(fs::metadata(&page).unwrap().len() > 100, "{}", page.display());
+    }
+}
