@@ -245,7 +245,8 @@ impl Authority {
         validity: Validity,
         serial: &Serial,
     ) -> Result<CertificateDer<'static>, CertifyError> {
-        let mut params = params(identity.id.as_str(), &identity.trust_domain, validity, serial);
+        let name = (user_id(), identity.id.as_str());
+        let mut params = params(name, &identity.trust_domain, validity, serial);
         let uri = Ia5String::try_from(identity.to_string()).map_err(CertifyError::Make)?;
         params.subject_alt_names = vec![SanType::URI(uri)];
         params.is_ca = IsCa::ExplicitNoCa;
@@ -301,7 +302,7 @@ pub(crate) fn read_certificate(
 
 /// What every certificate has: names, validity, a random serial number, its issuer's key id.
 fn params(
-    name: &str,
+    (kind, name): (DnType, &str),
     domain: &TrustDomain,
     validity: Validity,
     serial: &Serial,
@@ -309,13 +310,21 @@ fn params(
     let mut params = CertificateParams::default();
     let mut subject = DistinguishedName::new();
     subject.push(DnType::OrganizationName, domain.as_str());
-    subject.push(DnType::CommonName, name);
+    subject.push(kind, name);
     params.distinguished_name = subject;
     params.not_before = validity.not_before();
     params.not_after = validity.not_after();
     params.use_authority_key_identifier_extension = true;
     params.serial_number = Some(SerialNumber::from_slice(&serial.0));
     params
+}
+
+/// The attribute `userId` of a subject. `[RFC4519]`
+///
+/// Not a common name: OpenSSL and GnuTLS take that for a host name where it looks like one, and our
+/// authorities may certify no host.
+pub(crate) fn user_id() -> DnType {
+    DnType::CustomDnType(vec![0, 9, 2342, 19_200_300, 100, 1, 1])
 }
 
 /// A certificate's serial number: random, positive, always of the same length. `[RFC5280]`
@@ -344,7 +353,8 @@ fn authority_params(
     validity: Validity,
     random: &mut dyn CryptoRngCore,
 ) -> Result<CertificateParams, CertifyError> {
-    let mut params = params(kind.as_str(), domain, validity, &Serial::draw(random)?);
+    let mut params =
+        params((DnType::CommonName, kind.as_str()), domain, validity, &Serial::draw(random)?);
     let below = u8::from(kind == AuthorityKind::Root);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(below));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];

@@ -14,6 +14,7 @@
 //! | `EKP`, `AKP` | TCG EK and AK credential profiles |
 //! | `RFC2104` | HMAC: Keyed-Hashing for Message Authentication |
 //! | `RFC2986` | PKCS #10: Certification Request Syntax Specification |
+//! | `RFC4519` | LDAP: Schema for User Applications |
 //! | `RFC5280` | Internet X.509 Public Key Infrastructure Certificate and CRL Profile |
 //! | `RFC7468` | Textual Encodings of PKIX, PKCS and CMS Structures |
 //! | `RFC7914` | The scrypt Password-Based Key Derivation Function |

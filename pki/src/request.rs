@@ -14,6 +14,8 @@ use x509_parser::der_parser::oid;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer as _;
 
+use crate::authority;
+
 /// Longest request. Unit: bytes of DER.
 const REQUEST_BYTES: usize = 4_096;
 
@@ -101,7 +103,7 @@ pub fn make(identity: &Identity, key: &KeyPair) -> Result<String, MakeError> {
     let mut params = CertificateParams::default();
     let mut subject = DistinguishedName::new();
     subject.push(DnType::OrganizationName, identity.trust_domain.as_str());
-    subject.push(DnType::CommonName, identity.id.as_str());
+    subject.push(authority::user_id(), identity.id.as_str());
     params.distinguished_name = subject;
     let uri = Ia5String::try_from(identity.to_string()).map_err(MakeError)?;
     params.subject_alt_names = vec![SanType::URI(uri)];

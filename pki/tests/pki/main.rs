@@ -20,6 +20,8 @@ mod key_file;
 #[cfg(test)]
 mod offer;
 #[cfg(test)]
+mod others;
+#[cfg(test)]
 mod policies;
 #[cfg(test)]
 mod release;
