@@ -63,6 +63,6 @@ pub use http::Response;
 pub use hyper::Method;
 pub use identity::{ClientIdentity, IdentityError, Origin};
 pub use image::{DecompressError, ImageError, ImageFinding, compare_image};
-pub use replay::{ReplayError, ReplayedBank, replay};
+pub use replay::{Mismatch, ReplayError, Replayed, ReplayedBank, replay};
 pub use tls::ElsewhereError;
 pub use trust::{Trust, TrustError, load_release_key, signature_path};
