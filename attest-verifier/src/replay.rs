@@ -6,13 +6,14 @@
 //! byte with which PCR 0 begins `[PFP]`; `tpm2_eventlog` 5.4 has both wrong, its later sources
 //! right, so on a log with notes 5.4 gives other values than a TPM.
 //!
-//! Data whose lengths do not hold is refused as `tpm2_eventlog` refuses it. Where the two still
-//! differ, seen with single bytes changed in logs from the field: here a log without an event, a
-//! digest of an unknown or repeated bank, an unknown startup locality, a wrong device path of a
-//! loaded image and bytes behind the header's fields are refused too; there data of some types that
-//! only a reader of words needs (`EV_S_CRTM_CONTENTS`, `EV_EFI_GPT_EVENT`, `EV_IPL`) is looked
-//! into. Both only warn of a digest that is not that of its data; here for the types of which
-//! `[PFP]` says that it is, in every bank, there for `EV_IPL` as well.
+//! Data whose lengths do not hold is refused, as `tpm2_eventlog` refuses it. What differs was seen
+//! with single bytes changed at random in logs from the field: wherever both accept, the values are
+//! equal. Only here are refused: a log without an event, the last bytes of the header's signature,
+//! a digest of a bank that the header does not declare, a startup locality that no TPM has, a
+//! loaded image whose device path is longer than its data. Only there: a header whose unused digest is not
+//! zero, and a variable's name that is no UTF-16; both are read by nobody here. Both warn of data
+//! that is not what was measured: here for the types of which `[PFP]` says that the digest is over
+//! the data, in every bank; there for `EV_IPL` as well, and for fewer of the others.
 //!
 //! A verdict never comes from here: the verifier judges by the SHA-256 bank alone, all of it.
 
