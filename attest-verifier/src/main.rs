@@ -1,6 +1,6 @@
 //! The command line of the verifier.
 //!
-//! Exit code 0: accepted. 1: refused, or no evidence. 2: the command or a file given is wrong.
+//! Exit code 0: accepted. 1: refused or failed. 2: wrong usage of the command line.
 
 #![forbid(unsafe_code)]
 
@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
+use attest_verifier::core::wire::cause::in_one_line;
 use attest_verifier::core::wire::id::PeerId;
 use attest_verifier::core::wire::units::UnixMillis;
 use attest_verifier::{AttestError, Trust};
@@ -164,15 +165,19 @@ fn main() -> ExitCode {
         Ok(Ending::Accepted) => ExitCode::SUCCESS,
         Ok(Ending::Refused) => ExitCode::from(1),
         Err(error) => {
-            complain(format_args!("{error:#}"));
-            ExitCode::from(2)
+            complain(in_one_line(error.as_ref()));
+            ExitCode::from(1)
         }
     }
 }
 
-/// Answers on the standard output; whoever reads it may have gone.
+/// Answers on the standard output. Whoever reads it may have read enough and gone: the exit code
+/// says the rest.
 fn answer(what: &str) -> anyhow::Result<()> {
-    writeln!(std::io::stdout(), "{what}").context("standard output")
+    match writeln!(std::io::stdout(), "{what}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("standard output"),
+    }
 }
 
 /// Says on the standard error what went wrong; with nowhere to say it, the exit code must do.

@@ -15,7 +15,8 @@ use crate::{CorimExport, CorimImport, Ending, answer};
 pub(crate) fn export(command: &CorimExport) -> anyhow::Result<Ending> {
     let file = read_manifest_file(&command.manifest)?;
     let named = || command.manifest.display().to_string();
-    let manifest = read_manifest(&file).with_context(named)?;
+    let manifest = read_manifest(&file)
+        .with_context(|| format!("{}: expected a reference manifest", named()))?;
     let id = format!("tre-manifest:{}", sha256(&file));
     let bytes = ReferenceValues::of(&manifest).to_corim(&id).with_context(named)?;
     let out = command.out.display();
