@@ -141,6 +141,10 @@ struct CorimExport {
 struct CorimImport {
     /// The CoRIM, CBOR.
     corim: PathBuf,
+    /// A reference manifest that it must equal in every value: exit code 1 names each difference.
+    /// The manifest's signature is not looked at.
+    #[arg(long, value_name = "MANIFEST")]
+    against: Option<PathBuf>,
     /// Answers in JSON.
     #[arg(long)]
     json: bool,

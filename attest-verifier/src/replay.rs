@@ -10,8 +10,8 @@
 //! with single bytes changed at random in logs from the field: wherever both accept, the values are
 //! equal. Only here are refused: a log without an event, the last bytes of the header's signature,
 //! a digest of a bank that the header does not declare, a startup locality that no TPM has, a
-//! loaded image whose device path is longer than its data. Only there: a header whose unused digest is not
-//! zero, and a variable's name that is no UTF-16; both are read by nobody here. Both warn of data
+//! loaded image whose device path is longer than its data. Only there: a header whose unused digest
+//! is not zero, and a variable's name that is no UTF-16; nobody here reads them. Both warn of data
 //! that is not what was measured: here for the types of which `[PFP]` says that the digest is over
 //! the data, in every bank; there for `EV_IPL` as well, and for fewer of the others.
 //!
