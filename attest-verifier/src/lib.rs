@@ -91,7 +91,7 @@ pub use identity::{ClientIdentity, IdentityError, Origin};
 pub use image::{DecompressError, ImageError, ImageFinding, compare_image};
 pub use memory::{Damage, Memory, MemoryError};
 pub use proxy::{Proxy, ProxyError, Told, Upstream};
-pub use replay::{ReplayError, ReplayedBank, replay};
+pub use replay::{Mismatch, ReplayError, Replayed, ReplayedBank, replay};
 pub use revocations::{RevocationFiles, SeenError};
 pub use stream::AttestedStream;
 pub use tls::ElsewhereError;

@@ -1,7 +1,6 @@
 //! The command line of the verifier.
 //!
-//! Exit code 0: accepted, or done. 1: refused, or no evidence. 2: the command or a file given is
-//! wrong.
+//! Exit code 0: accepted, or done. 1: refused or failed. 2: wrong usage of the command line.
 
 #![forbid(unsafe_code)]
 
@@ -14,6 +13,7 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
+use attest_verifier::core::wire::cause::in_one_line;
 use attest_verifier::core::wire::id::PeerId;
 use attest_verifier::core::wire::units::UnixMillis;
 use attest_verifier::{AttestError, RevocationFiles, Trust};
@@ -249,6 +249,10 @@ struct CorimExport {
 struct CorimImport {
     /// The CoRIM, CBOR.
     corim: PathBuf,
+    /// A reference manifest that it must equal in every value: exit code 1 names each difference.
+    /// The manifest's signature is not looked at.
+    #[arg(long, value_name = "MANIFEST")]
+    against: Option<PathBuf>,
     /// Answers in JSON.
     #[arg(long)]
     json: bool,
@@ -273,15 +277,19 @@ fn main() -> ExitCode {
         Ok(Ending::Accepted) => ExitCode::SUCCESS,
         Ok(Ending::Refused) => ExitCode::from(1),
         Err(error) => {
-            complain(format_args!("{error:#}"));
-            ExitCode::from(2)
+            complain(in_one_line(error.as_ref()));
+            ExitCode::from(1)
         }
     }
 }
 
-/// Answers on the standard output; whoever reads it may have gone.
+/// Answers on the standard output. Whoever reads it may have read enough and gone: the exit code
+/// says the rest.
 fn answer(what: &str) -> anyhow::Result<()> {
-    writeln!(std::io::stdout(), "{what}").context("standard output")
+    match writeln!(std::io::stdout(), "{what}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("standard output"),
+    }
 }
 
 /// Says on the standard error what went wrong; with nowhere to say it, the exit code must do.

@@ -6,16 +6,65 @@
 //! byte with which PCR 0 begins `[PFP]`; `tpm2_eventlog` 5.4 has both wrong, its later sources
 //! right, so on a log with notes 5.4 gives other values than a TPM.
 //!
+//! Data whose lengths do not hold is refused, as `tpm2_eventlog` refuses it. What differs was seen
+//! with single bytes changed at random in logs from the field: wherever both accept, the values are
+//! equal. Only here are refused: a log without an event, the last bytes of the header's signature,
+//! a digest of a bank that the header does not declare, a startup locality that no TPM has, a
+//! loaded image whose device path is longer than its data. Only there: a header whose unused digest
+//! is not zero, and a variable's name that is no UTF-16; nobody here reads them. Both warn of data
+//! that is not what was measured: here for the types of which `[PFP]` says that the digest is over
+//! the data, in every bank; there for `EV_IPL` as well, and for fewer of the others.
+//!
 //! A verdict never comes from here: the verifier judges by the SHA-256 bank alone, all of it.
 
+mod payload;
+
+use core::fmt;
 use std::collections::BTreeMap;
 
 use attest_verifier_core::measured_boot::eventlog::{Bank, Event, EventLog, EventType, LogError};
 use attest_verifier_core::measured_boot::pcr::PcrIndex;
+use attest_verifier_core::measured_boot::reader::ReadError;
 use attest_verifier_core::measured_boot::tpm::AlgorithmId;
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use sm3::Sm3;
+
+/// A log, replayed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Replayed {
+    /// Its banks, in the order in which its header declares them.
+    pub banks: Vec<ReplayedBank>,
+    /// How many events it has behind its header. A log that was cut between two has fewer.
+    pub events: usize,
+    /// The events whose data is not what was measured, in the log's order.
+    pub mismatches: Vec<Mismatch>,
+}
+
+/// An event whose digest is not that of its data, though its type says so: its words prove nothing.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Mismatch {
+    /// Number of the event; the header is 0.
+    pub event: usize,
+    /// Where it starts, in bytes from the start of the log.
+    pub offset: usize,
+    /// Its type.
+    pub event_type: EventType,
+    /// The banks in which the digest is another.
+    pub banks: Vec<AlgorithmId>,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { event, offset, event_type, banks } = self;
+        write!(
+            f,
+            "event {event}, at offset {offset}: {event_type} with data that is not what was"
+        )?;
+        f.write_str(" measured: expected its digest, found another, in")?;
+        banks.iter().try_for_each(|bank| write!(f, " {bank}"))
+    }
+}
 
 /// One bank of a log, replayed.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -33,6 +82,22 @@ pub enum ReplayError {
     /// It is damaged.
     #[error(transparent)]
     Log(LogError),
+    /// The data of an event is shorter than it says.
+    #[error("event {event}, {event_type}: {source}")]
+    Data {
+        /// Number of the event; the header is 0.
+        event: usize,
+        /// Its type.
+        event_type: EventType,
+        /// Offset in the log, length needed and left.
+        source: ReadError,
+    },
+    /// A header alone: every firmware measures something.
+    #[error("event 1, at offset {offset}: expected an event behind the header, found the end")]
+    NoEvents {
+        /// Where the log ends.
+        offset: usize,
+    },
     /// A bank of a hash that is not known here.
     #[error("expected banks of sha1, sha256, sha384, sha512 or sm3_256, found one of {algorithm}")]
     Bank {
@@ -41,19 +106,28 @@ pub enum ReplayError {
     },
 }
 
-/// Replays every bank of the log, in the order in which its header declares them.
+/// Replays every bank of the log and holds the data of its events against their types.
 ///
 /// # Errors
 ///
 /// [`ReplayError`].
-pub fn replay(log: &[u8]) -> Result<Vec<ReplayedBank>, ReplayError> {
+pub fn replay(log: &[u8]) -> Result<Replayed, ReplayError> {
+    let offset = log.len();
     let log = EventLog::parse(log).map_err(ReplayError::Log)?;
-    log.banks().iter().map(|bank| replay_bank(&log, bank)).collect()
+    if log.events().is_empty() {
+        return Err(ReplayError::NoEvents { offset });
+    }
+    log.events().iter().try_for_each(payload::decode)?;
+    Ok(Replayed {
+        banks: log.banks().iter().map(|bank| replay_bank(&log, bank)).collect::<Result<_, _>>()?,
+        events: log.events().len(),
+        mismatches: log.events().iter().filter_map(payload::mismatch).collect(),
+    })
 }
 
 fn replay_bank(log: &EventLog<'_>, bank: &Bank) -> Result<ReplayedBank, ReplayError> {
     let algorithm = bank.algorithm;
-    let extended = hash_of(algorithm).ok_or(ReplayError::Bank { algorithm })?;
+    let hash = hash_of(algorithm).ok_or(ReplayError::Bank { algorithm })?;
     let mut pcrs = BTreeMap::<u8, Vec<u8>>::new();
     for event in log.events() {
         let Ok(pcr) = PcrIndex::try_from(event.pcr) else { continue };
@@ -62,7 +136,7 @@ fn replay_bank(log: &EventLog<'_>, bank: &Bank) -> Result<ReplayedBank, ReplayEr
             *last = byte;
         }
         if let (Some(_), Some(digest)) = (event.extends(), event.digest(algorithm)) {
-            *value = extended(value, digest);
+            *value = hash(&[value, digest]);
         }
     }
     Ok(ReplayedBank { algorithm, pcrs })
@@ -80,20 +154,20 @@ fn startup(log: &EventLog<'_>, event: &Event<'_>) -> Option<u8> {
     }
 }
 
-/// What a PCR of this bank holds after an extension.
-type Extend = fn(&[u8], &[u8]) -> Vec<u8>;
+/// The digest of all parts, one behind the other.
+type Hash = fn(&[&[u8]]) -> Vec<u8>;
 
-fn hash_of(algorithm: AlgorithmId) -> Option<Extend> {
+fn hash_of(algorithm: AlgorithmId) -> Option<Hash> {
     Some(match algorithm {
-        AlgorithmId::SHA1 => extended::<Sha1>,
-        AlgorithmId::SHA256 => extended::<Sha256>,
-        AlgorithmId::SHA384 => extended::<Sha384>,
-        AlgorithmId::SHA512 => extended::<Sha512>,
-        AlgorithmId::SM3_256 => extended::<Sm3>,
+        AlgorithmId::SHA1 => digest::<Sha1>,
+        AlgorithmId::SHA256 => digest::<Sha256>,
+        AlgorithmId::SHA384 => digest::<Sha384>,
+        AlgorithmId::SHA512 => digest::<Sha512>,
+        AlgorithmId::SM3_256 => digest::<Sm3>,
         _ => return None,
     })
 }
 
-fn extended<H: Digest>(value: &[u8], digest: &[u8]) -> Vec<u8> {
-    H::new().chain_update(value).chain_update(digest).finalize().to_vec()
+fn digest<H: Digest>(parts: &[&[u8]]) -> Vec<u8> {
+    parts.iter().fold(H::new(), |hash, part| hash.chain_update(part)).finalize().to_vec()
 }

@@ -20,7 +20,7 @@ use crate::platform::{self, PlatformError};
 use crate::project::{self, ProjectError};
 use crate::proof;
 use crate::record::{self, RecordError};
-use crate::reference::{self, BOOT_DISK, ReferenceError};
+use crate::reference::{self, BOOT_DISK, ManifestFileError, ReferenceError};
 use crate::tcb::{self, Compiled, TcbError};
 use crate::tool::ToolError;
 
@@ -111,12 +111,8 @@ pub enum BuildError {
     #[error(transparent)]
     Reference(ReferenceError),
     /// The manifest cannot be written as JSON.
-    #[error("manifest cannot be written as JSON: {source}")]
-    Unwritable {
-        /// What is wrong with it.
-        #[source]
-        source: serde_json::Error,
-    },
+    #[error(transparent)]
+    Unwritable(ManifestFileError),
     /// A file cannot be read or written.
     #[error("image: {0}")]
     File(#[source] FileError),
@@ -170,9 +166,7 @@ pub fn build(checkout: &Checkout, config: &BuildConfig) -> Result<Image, BuildEr
     let reference =
         reference::manifest(&efi_bytes, &disk_bytes, platform, inputs, locked, purpose, release)
             .map_err(BuildError::Reference)?;
-    let text = serde_json::to_string_pretty(&reference)
-        .map_err(|source| BuildError::Unwritable { source })?;
-    let text = format!("{text}\n");
+    let text = reference::text(&reference).map_err(BuildError::Unwritable)?;
     // The committed manifest is the one for real boxes on the usual machine.
     if purpose == Purpose::Production && config.hardware == Hardware::USUAL {
         made.products.extend(hashes([(MANIFEST, text.as_bytes())]));

@@ -7,6 +7,7 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use tre_wire::cause::in_one_line;
 
 /// Exit code for "refused or failed"; clap itself leaves with 2 for wrong usage.
 const FAILED: u8 = 1;
@@ -17,8 +18,7 @@ fn main() -> ExitCode {
         // Whoever reads our output has read enough.
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // Each of our errors already quotes its cause.
-            eprintln!("tre-image: {error}");
+            eprintln!("tre-image: {}", in_one_line(error.as_ref()));
             ExitCode::from(FAILED)
         }
     }

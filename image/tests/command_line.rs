@@ -221,3 +221,30 @@ fn wrong_usage_is_told_apart_from_refusal() {
     }
     assert!(tre_image(&["--help"]).status.success());
 }
+
+/// Files that are not what they are given as: each message names the file and what was expected,
+/// down to the last cause, and says nothing twice.
+#[test]
+fn a_message_says_every_cause_and_each_once() {
+    let folder = folder();
+    let words = folder.path().join("words.md");
+    fs::write(&words, "# Words").expect("writes");
+    let words = words.to_str().expect("UTF-8");
+    let out = folder.path().join("out");
+    let out = out.to_str().expect("UTF-8");
+    for (arguments, expected) in [
+        (&["boot-disk", "--efi", words, "--out", out][..], "MZ"),
+        (&["manifest", "--from", words, "--out", out], "manifest"),
+        (&["manifest", "--from", out, "--out", out], "No such file"),
+        (&["tcb", "--manifest", words], "manifest"),
+        (&["tcb", "--manifest", out], "No such file"),
+    ] {
+        let said = refused(&tre_image(arguments), 1);
+        let said = said.trim_end();
+        assert!(said.contains(expected), "{said}");
+        assert!(said.contains(words) || said.contains(out), "{said}");
+        let tail = said.rsplit(": ").next().expect("a sentence");
+        assert_eq!(said.matches(tail).count(), 1, "{said}");
+        assert!(said.matches(": ").count() >= 2, "expected a cause in: {said}");
+    }
+}

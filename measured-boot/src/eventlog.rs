@@ -110,10 +110,10 @@ impl<'a> EventLog<'a> {
         let mut events = Vec::new();
         while reader.left() > 0 {
             let offset = reader.offset();
-            if events.len() >= MAX_EVENTS {
-                return Err(LogError::TooManyEvents { offset });
-            }
             let index = events.len().saturating_add(1);
+            if events.len() >= MAX_EVENTS {
+                return Err(LogError::TooManyEvents { event: index, offset });
+            }
             events.push(read_event(&mut reader, &banks, index)?);
         }
         let locality = startup_locality(&events)?;
@@ -204,7 +204,7 @@ fn read_banks(header: &mut Reader<'_>) -> Result<Vec<Bank>, LogError> {
             return Err(LogError::DigestLength { offset, algorithm, found: digest_len });
         }
         if banks.iter().any(|bank| bank.algorithm == algorithm) {
-            return Err(LogError::RepeatedBank { offset, algorithm });
+            return Err(LogError::RepeatedBank { event: 0, offset, algorithm });
         }
         banks.push(Bank { algorithm, digest_len });
     }
@@ -222,23 +222,28 @@ fn read_event<'a>(
     let pcr = reader.take_u32_le().map_err(cut(LogPart::PcrIndex))?;
     let event_type = EventType(reader.take_u32_le().map_err(cut(LogPart::EventType))?);
     if event_type != EventType::NO_ACTION && PcrIndex::try_from(pcr).is_err() {
-        return Err(LogError::Pcr { offset, found: pcr });
+        return Err(LogError::Pcr { event: index, offset, found: pcr });
     }
     let count_offset = reader.offset();
     let count = reader.take_u32_le().map_err(cut(LogPart::Digests))?;
     if len_of(count) != banks.len() {
         let expected = banks.len();
-        return Err(LogError::DigestCount { offset: count_offset, expected, found: count });
+        return Err(LogError::DigestCount {
+            event: index,
+            offset: count_offset,
+            expected,
+            found: count,
+        });
     }
     let mut digests = Vec::<BankDigest<'a>>::new();
     for _ in banks {
         let offset = reader.offset();
         let algorithm = AlgorithmId(reader.take_u16_le().map_err(cut(LogPart::Digests))?);
         let Some(bank) = banks.iter().find(|bank| bank.algorithm == algorithm) else {
-            return Err(LogError::UndeclaredBank { offset, algorithm });
+            return Err(LogError::UndeclaredBank { event: index, offset, algorithm });
         };
         if digests.iter().any(|entry| entry.algorithm == algorithm) {
-            return Err(LogError::RepeatedBank { offset, algorithm });
+            return Err(LogError::RepeatedBank { event: index, offset, algorithm });
         }
         let digest = reader.take_slice(bank.digest_len).map_err(cut(LogPart::Digests))?;
         digests.push(BankDigest { algorithm, digest });
@@ -258,15 +263,15 @@ fn startup_locality(events: &[Event<'_>]) -> Result<StartupLocality, LogError> {
         if event.event_type != EventType::NO_ACTION {
             continue;
         }
-        let offset = event.offset;
+        let (event, offset) = (event.index, event.offset);
         if measured || locality.is_some() {
-            return Err(LogError::LateLocality { offset });
+            return Err(LogError::LateLocality { event, offset });
         }
         locality = Some(match value {
             [0] => StartupLocality::Zero,
             [3] => StartupLocality::Three,
             [4] => StartupLocality::Four,
-            _ => return Err(LogError::Locality { offset }),
+            _ => return Err(LogError::Locality { event, offset }),
         });
     }
     Ok(locality.unwrap_or_default())

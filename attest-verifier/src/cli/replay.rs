@@ -4,19 +4,24 @@ use core::fmt::Write as _;
 use std::collections::BTreeMap;
 
 use attest_verifier::core::wire::hex;
-use attest_verifier::{ReplayedBank, read_log, replay};
+use attest_verifier::{Replayed, ReplayedBank, read_log, replay};
 
 use crate::{Ending, Replay, answer, complain};
 
 pub(crate) fn run(command: &Replay) -> anyhow::Result<Ending> {
     let log = read_log(&command.log)?;
-    let banks = match replay(&log) {
-        Ok(banks) => banks,
+    let Replayed { banks, events, mismatches } = match replay(&log) {
+        Ok(replayed) => replayed,
         Err(error) => {
             complain(format_args!("{}: {error}", command.log.display()));
             return Ok(Ending::Refused);
         }
     };
+    // Beside the values, not among them: their form is one that other programs read.
+    for mismatch in &mismatches {
+        complain(format_args!("{}: {mismatch}", command.log.display()));
+    }
+    complain(format_args!("{}: {events} events", command.log.display()));
     answer(&if command.json { json(&banks)? } else { text(&banks) })?;
     Ok(Ending::Accepted)
 }

@@ -121,7 +121,7 @@ async fn a_file_that_is_no_image_is_named_and_the_verdict_stands() {
     let refused = verify(tampered(), &["--image", file]).await;
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
     let accepted = verify(scene(), &["--image", file]).await;
-    assert_eq!(accepted.status.code(), Some(2), "{accepted:?}");
+    assert_eq!(accepted.status.code(), Some(1), "{accepted:?}");
     for output in [refused, accepted] {
         assert!(text(&output.stderr).contains("expected a FAT file system"), "{output:?}");
         assert!(text(&output.stdout).contains("pcr-4"), "{output:?}");
@@ -140,7 +140,7 @@ async fn nobody_listening_ends_with_exit_code_1_and_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn wrong_usage_ends_with_exit_code_2() {
+async fn a_missing_file_ends_with_exit_code_1_and_wrong_usage_with_2() {
     let missing = Path::new("/nonexistent/deployment.json").to_str().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let files = reference_files(&scene(), folder.path());
@@ -149,10 +149,60 @@ async fn wrong_usage_ends_with_exit_code_2() {
     let fixed = ["verify", "127.0.0.1:1", "--tre-id", "tre-1"];
     let arguments: Vec<&str> = fixed.into_iter().chain(files).collect();
     let output = run(&arguments).await;
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(text(&output.stderr).contains(missing), "{output:?}");
     let output = run(&["verify", "127.0.0.1:1"]).await;
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let output = verify(scene(), &["--tre-id", "Not A Name"]).await;
     assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+/// Files that are not what they are given as: each message names the file, what was expected, and
+/// says nothing twice.
+#[tokio::test]
+async fn a_message_says_its_cause_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (words, object) = (file("words.md", b"# Words"), file("evidence.json", b"{\"a\": 1}"));
+    let out = folder.path().join("out").to_str().unwrap().to_owned();
+    let files = reference_files(&scene(), folder.path());
+    let explain = |evidence: &str| -> Vec<String> {
+        let fixed = ["explain", evidence].map(str::to_owned);
+        fixed.into_iter().chain(files.iter().cloned()).collect()
+    };
+    let plain = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+    for (arguments, expected) in [
+        (plain(&["corim", "export", "--manifest", &words, "--out", &out]), "reference manifest"),
+        (plain(&["corim", "export", "--manifest", &out, "--out", &out]), "No such file"),
+        (plain(&["corim", "import", &words]), "CoRIM"),
+        (plain(&["replay", &words]), "at offset"),
+        (plain(&["replay", &out]), "No such file"),
+        (explain(&object), "expected evidence"),
+        (explain(&words), "expected evidence"),
+    ] {
+        let borrowed: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let output = run(&borrowed).await;
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let said = text(&output.stderr).trim_end();
+        assert!(said.contains(expected), "{said}");
+        let named = [&words, &object, &out].into_iter().any(|path| said.contains(path.as_str()));
+        assert!(named, "{said}");
+        let tail = said.rsplit(": ").next().unwrap();
+        assert_eq!(said.matches(tail).count(), 1, "{said}");
+    }
+}
+
+/// Whoever reads the answer may stop; the exit code is the verdict's.
+#[tokio::test]
+async fn a_reader_who_has_read_enough_changes_no_exit_code() {
+    let log = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/eventlog/recorder.bin");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_attest-verifier"));
+    let output = command.args(["replay", log]).stdout(writer).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
 }

@@ -179,5 +179,29 @@ fn the_command_exports_and_imports_and_says_what_is_left_out() {
     assert!(table.contains(&expected.image.to_string()), "{table}");
     fs::write(&out, Sha256Digest::ONES.0).unwrap();
     let refused = run(&["corim", "import", &out]);
-    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+}
+
+#[test]
+fn an_import_against_another_manifest_names_each_difference() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (file, other, out) = (at("manifest.json"), at("other.json"), at("manifest.corim"));
+    let mut changed = manifest();
+    fs::write(&file, serde_json::to_vec(&changed).unwrap()).unwrap();
+    changed.image.sha256 = Sha256Digest::ONES;
+    changed.valid_until = Some(4_100_000_000);
+    fs::write(&other, serde_json::to_vec(&changed).unwrap()).unwrap();
+    let exported = run(&["corim", "export", "--manifest", &file, "--out", &out]);
+    assert_eq!(exported.status.code(), Some(0), "{exported:?}");
+    let same = run(&["corim", "import", &out, "--against", &file]);
+    assert_eq!((same.status.code(), same.stderr.len()), (Some(0), 0), "{same:?}");
+    let differs = run(&["corim", "import", &out, "--against", &other, "--json"]);
+    assert_eq!(differs.status.code(), Some(1), "{differs:?}");
+    let said = String::from_utf8(differs.stderr).unwrap();
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), 2, "{said}");
+    let image = format!(": image: expected {}", Sha256Digest::ONES);
+    assert!(lines[0].contains(&image) && lines[0].contains(&other), "{said}");
+    assert!(lines[1].contains(": valid until: expected 4100000000"), "{said}");
 }

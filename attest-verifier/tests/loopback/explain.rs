@@ -225,7 +225,7 @@ async fn a_file_its_folder_and_a_box_are_explained_alike() {
 }
 
 #[tokio::test]
-async fn exit_codes_tell_nothing_from_a_mismatch_from_wrong_usage() {
+async fn exit_code_0_says_that_nothing_differs_and_no_evidence_is_1() {
     let scene = scene_now();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("evidence.json");
@@ -236,6 +236,6 @@ async fn exit_codes_tell_nothing_from_a_mismatch_from_wrong_usage() {
     fs::write(&file, b"{}").unwrap();
     for source in [file.to_str().unwrap(), "/nonexistent/evidence.json"] {
         let output = run(source, &scene, folder.path(), &[]).await;
-        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
     }
 }

@@ -1,15 +1,13 @@
 //! `tre-image manifest`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Args;
 use image::checkout::Checkout;
 use image::configuration::Configuration;
 use image::file::{self, FileError};
-use image::variables;
-use measured_boot::manifest::ReferenceManifest;
+use image::{reference, variables};
 
 use super::{Machinery, say};
 
@@ -41,22 +39,16 @@ impl Manifest {
             let path = path.unwrap_or_else(|| checkout.image().join(name));
             fs::read(&path).map_err(FileError::at("reading", &path)).map(|bytes| (path, bytes))
         };
-        let (path, base) = built(self.from, "manifest.json")?;
-        let base: ReferenceManifest =
-            serde_json::from_slice(&base).with_context(|| path.display().to_string())?;
+        let base = self.from.unwrap_or_else(|| checkout.image().join("manifest.json"));
+        let base = reference::read(&base)?;
         let ((_, efi), (image, disk)) =
             (built(self.efi, "tre.efi")?, built(self.image, "tre.img")?);
         let name = image.file_name().unwrap_or_default().to_string_lossy();
         let variables = self.variables.as_deref().map(variables::read).transpose()?;
         let configuration = Configuration::new(self.machinery.hardware(), variables);
         let manifest = configuration.manifest(&checkout, base, &efi, (&name, &disk))?;
-        write(&manifest, &self.out)?;
+        file::replace(&self.out, reference::text(&manifest)?.as_bytes())?;
         say(format_args!("{} for platform {}", self.out.display(), manifest.platform.name))?;
         Ok(())
     }
-}
-
-fn write(manifest: &ReferenceManifest, path: &Path) -> anyhow::Result<()> {
-    let text = serde_json::to_string_pretty(manifest)?;
-    Ok(file::replace(path, format!("{text}\n").as_bytes())?)
 }

@@ -58,7 +58,9 @@ pub enum LogError {
         source: ReadError,
     },
     /// The first entry is not the header.
-    #[error("at offset {offset}: expected EV_NO_ACTION in PCR 0, found {event_type} in PCR {pcr}")]
+    #[error(
+        "event 0, at offset {offset}: expected EV_NO_ACTION in PCR 0, found {event_type} in PCR {pcr}"
+    )]
     HeaderEvent {
         /// Where the entry starts.
         offset: usize,
@@ -68,7 +70,7 @@ pub enum LogError {
         event_type: EventType,
     },
     /// Another log format.
-    #[error("at offset {offset}: expected \"Spec ID Event03\", found bytes {found:02x?}")]
+    #[error("event 0, at offset {offset}: expected \"Spec ID Event03\", found bytes {found:02x?}")]
     Signature {
         /// Where the signature starts.
         offset: usize,
@@ -76,7 +78,9 @@ pub enum LogError {
         found: [u8; 16],
     },
     /// No bank, or too many.
-    #[error("at offset {offset}: expected 1 to {MAX_BANKS} digest algorithms, found {found}")]
+    #[error(
+        "event 0, at offset {offset}: expected 1 to {MAX_BANKS} digest algorithms, found {found}"
+    )]
     BankCount {
         /// Where the count stands.
         offset: usize,
@@ -84,7 +88,9 @@ pub enum LogError {
         found: u32,
     },
     /// A digest length that its algorithm does not have.
-    #[error("at offset {offset}: expected the digest length of {algorithm}, found {found}")]
+    #[error(
+        "event 0, at offset {offset}: expected the digest length of {algorithm}, found {found}"
+    )]
     DigestLength {
         /// Where the declaration stands.
         offset: usize,
@@ -94,24 +100,32 @@ pub enum LogError {
         found: usize,
     },
     /// One bank twice, in the header or in an event.
-    #[error("at offset {offset}: expected each bank once, found {algorithm} again")]
+    #[error("event {event}, at offset {offset}: expected each bank once, found {algorithm} again")]
     RepeatedBank {
+        /// Number of the event; the header is 0.
+        event: usize,
         /// Where it stands again.
         offset: usize,
         /// The algorithm.
         algorithm: AlgorithmId,
     },
     /// A digest of a bank that the header does not declare.
-    #[error("at offset {offset}: expected a digest of a declared bank, found {algorithm}")]
+    #[error(
+        "event {event}, at offset {offset}: expected a digest of a declared bank, found {algorithm}"
+    )]
     UndeclaredBank {
+        /// Number of the event; the header is 0.
+        event: usize,
         /// Where the digest starts.
         offset: usize,
         /// The algorithm.
         algorithm: AlgorithmId,
     },
     /// Not one digest for each bank.
-    #[error("at offset {offset}: expected {expected} digests, found {found}")]
+    #[error("event {event}, at offset {offset}: expected {expected} digests, found {found}")]
     DigestCount {
+        /// Number of the event; the header is 0.
+        event: usize,
         /// Where the count stands.
         offset: usize,
         /// Number of banks.
@@ -120,28 +134,40 @@ pub enum LogError {
         found: u32,
     },
     /// More events than any log has.
-    #[error("at offset {offset}: expected at most {MAX_EVENTS} events, found more")]
+    #[error("event {event}, at offset {offset}: expected at most {MAX_EVENTS} events, found more")]
     TooManyEvents {
+        /// Number of the event; the header is 0.
+        event: usize,
         /// Where the next event starts.
         offset: usize,
     },
     /// An event that extends no PCR.
-    #[error("at offset {offset}: expected a PCR from 0 to 23, found {found}")]
+    #[error("event {event}, at offset {offset}: expected a PCR from 0 to 23, found {found}")]
     Pcr {
+        /// Number of the event; the header is 0.
+        event: usize,
         /// Where the event starts.
         offset: usize,
         /// PCR found.
         found: u32,
     },
     /// A startup locality that no TPM has.
-    #[error("at offset {offset}: expected startup locality 0, 3 or 4, found another")]
+    #[error(
+        "event {event}, at offset {offset}: expected startup locality 0, 3 or 4, found another"
+    )]
     Locality {
+        /// Number of the event; the header is 0.
+        event: usize,
         /// Where the event starts.
         offset: usize,
     },
     /// A second startup locality, or one after PCR 0 was extended.
-    #[error("at offset {offset}: expected one startup locality before PCR 0's first event")]
+    #[error(
+        "event {event}, at offset {offset}: expected one startup locality before PCR 0's first event"
+    )]
     LateLocality {
+        /// Number of the event; the header is 0.
+        event: usize,
         /// Where the event starts.
         offset: usize,
     },

@@ -12,6 +12,7 @@ extern crate alloc;
 
 pub mod attestation;
 pub mod bounds;
+pub mod cause;
 pub mod deployment;
 pub mod disk;
 pub mod document;

@@ -70,7 +70,7 @@ fn digest_length_of_another_algorithm_is_refused() {
 #[test]
 fn bank_declared_twice_is_refused() {
     let log = LogBuilder::new(&[(0x000b, 32), (0x000b, 32)]).bytes();
-    let error = LogError::RepeatedBank { offset: 0x40, algorithm: AlgorithmId::SHA256 };
+    let error = LogError::RepeatedBank { event: 0, offset: 0x40, algorithm: AlgorithmId::SHA256 };
     assert_eq!(refusal(&log), error);
 }
 
@@ -90,22 +90,22 @@ fn header_that_claims_more_than_the_log_is_refused() {
 
 #[test]
 fn event_in_pcr_24_is_refused() {
-    assert_eq!(refusal(&with(0x41, &[24])), LogError::Pcr { offset: 0x41, found: 24 });
-    let error = LogError::Pcr { offset: 0x41, found: u32::MAX };
+    assert_eq!(refusal(&with(0x41, &[24])), LogError::Pcr { event: 1, offset: 0x41, found: 24 });
+    let error = LogError::Pcr { event: 1, offset: 0x41, found: u32::MAX };
     assert_eq!(refusal(&with(0x41, &[0xff; 4])), error);
 }
 
 #[test]
 fn event_without_a_digest_for_each_bank_is_refused() {
     for found in [0, 2, u32::MAX] {
-        let error = LogError::DigestCount { offset: 0x49, expected: 1, found };
+        let error = LogError::DigestCount { event: 1, offset: 0x49, expected: 1, found };
         assert_eq!(refusal(&with(0x49, &found.to_le_bytes())), error);
     }
 }
 
 #[test]
 fn digest_of_an_undeclared_bank_is_refused() {
-    let error = LogError::UndeclaredBank { offset: 0x4d, algorithm: AlgorithmId::SHA1 };
+    let error = LogError::UndeclaredBank { event: 1, offset: 0x4d, algorithm: AlgorithmId::SHA1 };
     assert_eq!(refusal(&with(0x4d, &[4, 0])), error);
 }
 
@@ -114,7 +114,7 @@ fn digest_of_one_bank_twice_is_refused() {
     let mut log = LogBuilder::new(&[(0x000b, 32), (0x0012, 32)]).action(4, "abc").bytes();
     // Header of 0x45 bytes, PCR, type and count, the first digest: the second starts at 0x73.
     log[0x73..0x75].copy_from_slice(&[0x0b, 0]);
-    let error = LogError::RepeatedBank { offset: 0x73, algorithm: AlgorithmId::SHA256 };
+    let error = LogError::RepeatedBank { event: 1, offset: 0x73, algorithm: AlgorithmId::SHA256 };
     assert_eq!(refusal(&log), error);
 }
 
@@ -133,22 +133,22 @@ fn more_events_than_the_bound_are_refused() {
     }
     let full = builder.clone().bytes();
     assert_eq!(EventLog::parse(&full).map(|log| log.events().len()), Ok(MAX_EVENTS));
-    let error = LogError::TooManyEvents { offset: full.len() };
+    let error = LogError::TooManyEvents { event: MAX_EVENTS + 1, offset: full.len() };
     assert_eq!(refusal(&builder.event(4, EventType::IPL, b"", b"").bytes()), error);
 }
 
 #[test]
 fn unknown_startup_locality_is_refused() {
     let log = LogBuilder::sha256().locality(1).bytes();
-    assert_eq!(refusal(&log), LogError::Locality { offset: 0x41 });
+    assert_eq!(refusal(&log), LogError::Locality { event: 1, offset: 0x41 });
 }
 
 #[test]
 fn startup_locality_after_pcr_0_or_twice_is_refused() {
     let late = LogBuilder::sha256().action(0, "abc").locality(3).bytes();
-    assert_eq!(refusal(&late), LogError::LateLocality { offset: 0x76 });
+    assert_eq!(refusal(&late), LogError::LateLocality { event: 2, offset: 0x76 });
     let twice = LogBuilder::sha256().locality(3).locality(3).bytes();
-    assert_eq!(refusal(&twice), LogError::LateLocality { offset: 0x84 });
+    assert_eq!(refusal(&twice), LogError::LateLocality { event: 2, offset: 0x84 });
 }
 
 #[test]
