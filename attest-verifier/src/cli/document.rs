@@ -44,7 +44,7 @@ fn read<T: serde::de::DeserializeOwned>(path: &PathBuf, most: usize) -> anyhow::
     let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
     let (found, shown) = (bytes.len(), path.display());
     anyhow::ensure!(found <= most, "{shown}: expected at most {most} bytes, found {found}");
-    json::decode(&bytes).with_context(|| path.display().to_string())
+    json::decode_at_most(&bytes, most).with_context(|| path.display().to_string())
 }
 
 /// What was signed, in a line.

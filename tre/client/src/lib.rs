@@ -16,6 +16,7 @@
 
 pub mod advice;
 pub mod bidding;
+pub mod check_bill;
 pub mod clock;
 pub mod dno;
 pub mod dsm;

@@ -10,9 +10,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use tre_wire::id::EventId;
 use tre_wire::message::dsm::EventTerms;
-use tre_wire::message::meter::{
-    Bid, BidRequest, MeterOutcome, Reading, Receipt, ReceiptStatus, Receipts,
-};
+use tre_wire::message::kept::{Content, Kept};
+use tre_wire::message::meter::{Bid, BidRequest, MeterOutcome, Reading, Receipt, ReceiptStatus};
 use tre_wire::problem::ProblemType;
 use tre_wire::units::{Slot, WattHours};
 
@@ -47,8 +46,8 @@ pub struct Plan {
 pub enum Step<'a> {
     /// A batch has its receipts, signed; a step for each reading follows.
     Receipted {
-        /// As the TRE sent them, checked.
-        batch: &'a Receipts,
+        /// As the TRE sent them, checked, with what it takes to check them later.
+        kept: &'a Kept,
     },
     /// A reading has its receipt.
     Sent {
@@ -206,7 +205,9 @@ impl Run<'_> {
         }
         let batch = self.meter.send_readings(readings).await?;
         let receipts = batch.receipts.clone();
-        (self.watch)(Step::Receipted { batch: &batch });
+        let meter = self.meter.link().own().identity().id.clone();
+        let kept = self.meter.keep(Content::Receipts { meter, receipts: batch });
+        (self.watch)(Step::Receipted { kept: &kept });
         for (done, receipt) in (rows.start..rows.end).zip(receipts) {
             let done = done.saturating_add(1);
             self.agenda.sent_before(done);

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod advise;
+mod check_bill;
 mod dno;
 mod dsm;
 mod failure;

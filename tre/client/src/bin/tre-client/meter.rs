@@ -1,14 +1,17 @@
 //! `tre-client meter`
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use tre_client::meter::Meter;
 use tre_client::wire::message::Signed;
+use tre_client::wire::message::kept::Content;
 use tre_client::wire::message::supplier::{Bill, Bills};
 use tre_client::wire::role::Role;
 
 use crate::failure::Failure;
 use crate::options::{Output, Peer, SlotChoice};
-use crate::{output, replay};
+use crate::{check_bill, output, replay};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -19,7 +22,10 @@ pub(crate) enum Command {
     /// What the TRE holds on our account.
     Account(PlainOptions),
     /// The bills of our account.
-    Bills(PlainOptions),
+    Bills(BillOptions),
+    /// Work out a bill from our own receipts and the published prices, and say which line differs:
+    /// exit code 0 none, 1 one does or a signature is not the TRE's, 2 a file cannot be read.
+    CheckBill(check_bill::Options),
 }
 
 #[derive(Debug, Args)]
@@ -29,6 +35,9 @@ pub(crate) struct PriceOptions {
     /// First slot: a number, `now` or `next`.
     #[arg(long, value_name = "SLOT", default_value = "now")]
     from_slot: SlotChoice,
+    /// Also write the prices into this folder, as the TRE signed them.
+    #[arg(long, value_name = "FOLDER")]
+    keep: Option<PathBuf>,
     #[command(flatten)]
     output: Output,
 }
@@ -41,15 +50,34 @@ pub(crate) struct PlainOptions {
     output: Output,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct BillOptions {
+    #[command(flatten)]
+    peer: Peer,
+    /// Also write each bill into this folder, as the TRE signed it.
+    #[arg(long, value_name = "FOLDER")]
+    keep: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
+}
+
 pub(crate) async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Replay(options) => replay::run(options).await,
         Command::Prices(options) => prices(options).await,
         Command::Account(options) => account(options).await,
-        Command::Bills(PlainOptions { peer, output }) => {
-            let bills = connect(&peer).await?.bills().await?;
+        Command::Bills(BillOptions { peer, keep, output }) => {
+            let meter = &mut connect(&peer).await?;
+            let bills = meter.bills().await?;
+            if let Some(folder) = keep {
+                for bill in &bills {
+                    let name = format!("bill-{}", bill.document.to_slot.get());
+                    check_bill::keep(&folder, &name, &meter.keep(Content::Bill(bill.clone())))?;
+                }
+            }
             print_bills(bills, output)
         }
+        Command::CheckBill(options) => check_bill::run(&options),
     }
 }
 
@@ -68,6 +96,10 @@ async fn prices(options: PriceOptions) -> Result<(), Failure> {
         SlotChoice::Number(slot) => slot,
     };
     let series = meter.prices(from).await?;
+    if let Some(folder) = &options.keep {
+        let name = format!("prices-{}", from.get());
+        check_bill::keep(folder, &name, &meter.keep(Content::Prices(series.clone())))?;
+    }
     if options.output.json {
         return output::json(&series);
     }

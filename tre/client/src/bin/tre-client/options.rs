@@ -91,12 +91,17 @@ impl Peer {
 struct WallClock;
 
 impl Clock for WallClock {
-    #[expect(clippy::disallowed_methods, reason = "a command line is where time is read")]
     fn now(&self) -> UnixMillis {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let since = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-        UnixMillis::new(since).unwrap_or(UnixMillis::MAX)
+        now()
     }
+}
+
+/// This machine's time.
+#[expect(clippy::disallowed_methods, reason = "a command line is where time is read")]
+pub(crate) fn now() -> UnixMillis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+    UnixMillis::new(since).unwrap_or(UnixMillis::MAX)
 }
 
 /// A slot as a command names it.

@@ -2,19 +2,20 @@
 
 use core::hash::{BuildHasher as _, Hasher as _};
 use core::time::Duration;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use tre_client::bidding::{BidRule, Offer};
 use tre_client::file::readings::WideReadings;
 use tre_client::file::{self, TableError};
 use tre_client::replay::{Plan, Step, Summary, replay};
+use tre_client::wire::message::kept::{Content, Kept};
 use tre_client::wire::units::{PricePerKwh, WattHours};
 
 use crate::failure::Failure;
 use crate::meter::connect;
 use crate::options::{Output, Peer, SlotChoice};
-use crate::output;
+use crate::{check_bill, output};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -44,6 +45,9 @@ pub(crate) struct Options {
     /// How long to try again while nothing succeeds. Unit: seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     patience_s: u64,
+    /// Also write the receipts into this folder, as the TRE signed them.
+    #[arg(long, value_name = "FOLDER")]
+    keep: Option<PathBuf>,
     #[command(flatten)]
     output: Output,
 }
@@ -80,12 +84,29 @@ pub(crate) async fn run(options: Options) -> Result<(), Failure> {
     let plan = Plan { readings, start, rule, seed, patience };
     let all = plan.readings.len();
     eprintln!("replaying {all} readings from slot {} on", start.get());
-    let summary = replay(&mut meter, &plan, &mut |step| progress(&step)).await?;
+    let mut unkept = Ok(());
+    let mut watch = |step: Step<'_>| {
+        if let (Step::Receipted { kept }, Some(folder)) = (step, &options.keep) {
+            let written = keep_receipts(folder, kept);
+            unkept = core::mem::replace(&mut unkept, Ok(())).and(written);
+        }
+        progress(&step);
+    };
+    let summary = replay(&mut meter, &plan, &mut watch).await?;
+    unkept?;
     print(&summary, options.output)?;
     match summary.refused() {
         0 => Ok(()),
         refused => Err(Failure::refused(ReplayProblem::Refused { refused })),
     }
+}
+
+/// A batch is named by its first slot and counter: sent again, it is the same batch.
+fn keep_receipts(folder: &Path, kept: &Kept) -> Result<(), Failure> {
+    let Content::Receipts { receipts, .. } = &kept.content else { return Ok(()) };
+    let Some(first) = receipts.receipts.first() else { return Ok(()) };
+    let (slot, count) = (first.slot.get(), receipts.receipts.len());
+    check_bill::keep(folder, &format!("receipts-{slot}-{}-{count}", word(&first.status)), kept)
 }
 
 fn rule(options: &Options) -> Result<BidRule, Failure> {

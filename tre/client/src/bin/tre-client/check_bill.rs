@@ -1,0 +1,143 @@
+//! `tre-client meter check-bill` and what it needs kept.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use tre_client::check_bill::{Evidence, Line, check};
+use tre_client::documents::check_kept;
+use tre_client::wire::deployment::{self, Deployment};
+use tre_client::wire::json;
+use tre_client::wire::message::kept::{Content, Kept};
+use tre_client::wire::message::meter::{Bid, MeterPrices, Receipt};
+use tre_client::wire::units::{PricePerKwh, UnixMillis, WattHours};
+
+use crate::failure::Failure;
+use crate::options::{Output, now};
+use crate::output;
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The bill, as `meter bills --keep` wrote it.
+    bill: PathBuf,
+    /// The folder of `--keep`: receipts and prices that the TRE signed.
+    #[arg(long, value_name = "FOLDER")]
+    kept: PathBuf,
+    /// The deployment file: the policy, and who certifies a TRE.
+    #[arg(long, value_name = "FILE")]
+    deployment: PathBuf,
+    /// A bid of ours that won in the period: WH@MICRO, energy and price. Repeat it for each.
+    #[arg(long, value_name = "WH@MICRO", value_parser = bid)]
+    credit: Vec<Bid>,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// What is wrong with a file, or with the bill.
+#[derive(Debug, thiserror::Error)]
+enum Problem {
+    #[error("{}: {source}", path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("{}: expected at most {most} bytes, found {found}", path.display())]
+    Long { path: PathBuf, most: usize, found: usize },
+    #[error("{}: {source}", path.display())]
+    Malformed { path: PathBuf, source: json::JsonError },
+    #[error("{}: expected a bill, found another document", path.display())]
+    NoBill { path: PathBuf },
+    #[error("{}: {source}", path.display())]
+    NotSigned { path: PathBuf, source: tre_client::documents::KeptError },
+    #[error("the bill differs from what the receipts and prices come to; see the lines above")]
+    Differs,
+}
+
+/// Longest kept file. Unit: bytes.
+const MAX_BYTES: usize = 1024 * 1024;
+
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    let deployment: Deployment = read(&options.deployment, deployment::MAX_BYTES)?;
+    let now = now();
+    let Content::Bill(bill) = signed(&options.bill, &deployment, now)?.content else {
+        return Err(Failure::usage(Problem::NoBill { path: options.bill.clone() }));
+    };
+    let (receipts, prices) = kept(&options.kept, &deployment, now)?;
+    let (credits, policy) = (options.credit.as_slice(), &deployment.policy);
+    let evidence = Evidence { receipts: &receipts, prices: &prices, credits, policy };
+    let lines = check(&bill.document, evidence);
+    if options.output.json {
+        output::json(&lines)?;
+    } else {
+        let word = |line: &Line| String::from(if line.agrees() { "agrees" } else { "DIFFERS" });
+        let row = |line: &Line| {
+            [line.line.to_owned(), word(line), line.expected.clone(), line.found.clone()]
+        };
+        output::table(["line", "", "worked out", "on the bill"], lines.iter().map(row))?;
+    }
+    match lines.iter().all(Line::agrees) {
+        true => Ok(()),
+        false => Err(Failure::refused(Problem::Differs)),
+    }
+}
+
+/// All receipts and prices of the folder; every file must be signed.
+fn kept(
+    folder: &Path,
+    deployment: &Deployment,
+    now: UnixMillis,
+) -> Result<(Vec<Receipt>, Vec<MeterPrices>), Failure> {
+    let unreadable =
+        |source| Failure::usage(Problem::Unreadable { path: folder.to_owned(), source });
+    let (mut receipts, mut prices) = (Vec::new(), Vec::new());
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        match signed(&path, deployment, now)?.content {
+            Content::Receipts { receipts: batch, .. } => receipts.extend(batch.receipts),
+            Content::Prices(series) => prices.push(series.document),
+            Content::Aggregates { .. } | Content::PseudoBids { .. } | Content::Bill(_) => {}
+        }
+    }
+    Ok((receipts, prices))
+}
+
+/// A kept file whose signature is good; a bad one is a refusal, not a wrong command.
+fn signed(path: &Path, deployment: &Deployment, now: UnixMillis) -> Result<Kept, Failure> {
+    let kept: Kept = read(path, MAX_BYTES)?;
+    let refused = |source| Failure::refused(Problem::NotSigned { path: path.to_owned(), source });
+    check_kept(&kept, deployment, now).map_err(refused)?;
+    Ok(kept)
+}
+
+fn read<T: serde::de::DeserializeOwned>(path: &Path, most: usize) -> Result<T, Failure> {
+    let path = path.to_owned();
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(source) => return Err(Failure::usage(Problem::Unreadable { path, source })),
+    };
+    let found = bytes.len();
+    if found > most {
+        return Err(Failure::usage(Problem::Long { path, most, found }));
+    }
+    json::decode_at_most(&bytes, most)
+        .map_err(|source| Failure::usage(Problem::Malformed { path, source }))
+}
+
+/// Writes a kept file, under a name that no other has.
+pub(crate) fn keep(folder: &Path, name: &str, kept: &Kept) -> Result<(), Failure> {
+    let path = folder.join(format!("{name}.json"));
+    let unwritable = |source| Failure::usage(Problem::Unreadable { path: path.clone(), source });
+    std::fs::create_dir_all(folder).map_err(unwritable)?;
+    let bytes = serde_json::to_vec(kept).map_err(Failure::refused)?;
+    std::fs::write(&path, bytes).map_err(unwritable)
+}
+
+fn bid(text: &str) -> Result<Bid, String> {
+    let expected = || String::from("expected WH@MICRO, such as 500@120000");
+    let (energy, price) = text.split_once('@').ok_or_else(expected)?;
+    let quantity_wh = energy.parse().ok().and_then(|wh| WattHours::new(wh).ok());
+    let price = price.parse().ok().and_then(|micro| PricePerKwh::new(micro).ok());
+    quantity_wh
+        .zip(price)
+        .map(|(quantity_wh, price)| Bid { quantity_wh, price })
+        .ok_or_else(expected)
+}
