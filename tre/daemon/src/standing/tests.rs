@@ -121,16 +121,19 @@ fn an_enrolled_box_serves_after_every_power_cut() {
 fn a_power_cut_before_the_record_leaves_a_new_box_that_can_be_enrolled() {
     let mut machine = Machine::new();
     // Cut after the storage key has become persistent.
-    let (_, mut tpm) = machine.start();
+    let (started, mut tpm) = machine.start();
+    drop(started);
     let first = tpm.persist_storage_key().expect("persistent");
     let (started, mut tpm) = machine.start();
     assert!(matches!(started.standing, Standing::New), "{:?}", started.standing);
     // Cut after the secrets were sealed.
     let enrolling = machine.enrolling(&mut tpm, &machine.authority);
     Enrolled::seal(&mut tpm, &started.seal_policy, enrolling).expect("sealed");
+    drop(started);
     let (started, mut tpm) = machine.start();
     assert!(matches!(started.standing, Standing::New), "{:?}", started.standing);
     assert_eq!(tpm.storage_key().expect("no owner"), first);
+    drop(started);
     machine.enrol();
     let (started, _tpm) = machine.start();
     assert!(matches!(started.standing, Standing::Serving(..)), "{:?}", started.standing);
@@ -143,6 +146,7 @@ fn a_power_cut_after_the_record_leaves_an_enrolled_box_that_closes_its_tpm() {
     let enrolling = machine.enrolling(&mut tpm, &machine.authority);
     let (enrolled, _) = Enrolled::seal(&mut tpm, &seal_policy, enrolling).expect("sealed");
     region.write(&enrolled.to_bytes().expect("JSON")).expect("written");
+    drop(region);
     assert!(!is_owned(&mut tpm));
     // Cut before the owner's authorization was set.
     let (started, mut tpm) = machine.start();
@@ -179,6 +183,7 @@ fn a_record_that_a_stranger_signed_locks_the_box() {
     let enrolling = machine.enrolling(&mut tpm, &stranger);
     let (enrolled, _) = Enrolled::seal(&mut tpm, &seal_policy, enrolling).expect("sealed");
     region.write(&enrolled.to_bytes().expect("JSON")).expect("written");
+    drop(region);
     let (started, _tpm) = machine.start();
     assert!(
         matches!(
