@@ -143,7 +143,9 @@ fn damage_is_named_and_nothing_is_forgotten() {
     let good = fs::read(&file).unwrap();
     let mut flipped = good.clone();
     *flipped.last_mut().unwrap() ^= 1;
-    let texts: [&[u8]; 4] = [b"", b"{}\n", &good[..good.len() - 1], &flipped];
+    // What still decodes is damage, too.
+    let spaced = [&good[..], b" "].concat();
+    let texts: [&[u8]; 5] = [b"", b"{}\n", &good[..good.len() - 1], &flipped, &spaced];
     for damaged in texts {
         fs::write(&file, damaged).unwrap();
         let Err(MemoryError::Damaged { path, .. }) = Memory::at(&file) else { panic!() };
