@@ -46,8 +46,9 @@ pub struct Hardware {
 pub struct NoSuchTpm;
 
 impl Hardware {
-    /// QEMU's machine type.
-    pub const MACHINE: &str = "q35";
+    /// QEMU's machine type, with the version that made it: `q35` alone is another machine in each
+    /// release of QEMU, and what was recorded on it would no longer hold.
+    pub const MACHINE: &str = "pc-q35-7.2";
 
     /// What the appliance is given unless somebody says otherwise.
     pub const USUAL: Self =
