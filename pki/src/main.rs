@@ -14,6 +14,7 @@ use std::time::SystemTime;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use tre_wire::cause::in_one_line;
 use tre_wire::id::{PeerId, TrustDomain};
 use tre_wire::revocation::Reason;
 use tre_wire::role::Role;
@@ -283,23 +284,10 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // With nowhere to say it, the exit code must do.
-            let _told = writeln!(std::io::stderr(), "tre-pki: {}", in_one_line(&error));
+            let _told = writeln!(std::io::stderr(), "tre-pki: {}", in_one_line(error.as_ref()));
             ExitCode::from(1)
         }
     }
-}
-
-/// The error with its causes, each said once: most of ours name their cause themselves.
-fn in_one_line(error: &anyhow::Error) -> String {
-    let mut line = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if line.is_empty() {
-            line = cause;
-        } else if !line.contains(&cause) {
-            line = format!("{line}: {cause}");
-        }
-    }
-    line
 }
 
 fn run(command: Command) -> anyhow::Result<()> {

@@ -1,19 +1,23 @@
 //! `watch`: looks again and again, keeps what it saw, and tells a program of changes.
 
 use core::time::Duration;
+use std::io;
 use std::path::Path;
+use std::process::{Command, ExitStatus};
 
 use anyhow::Context as _;
 use attest_verifier::core::measured_boot::digest::Sha256Digest;
 use attest_verifier::core::wire::hex;
 use attest_verifier::watch::{Change, Rechecked, Verdict, WatchLog, look, recheck};
-use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
 use crate::{Ending, Watch, answer, complain, now};
 
 /// How long a hook may take.
 const HOOK: Duration = Duration::from_secs(30);
+
+/// How often a running hook is looked at.
+const POLL: Duration = Duration::from_millis(50);
 
 pub(crate) async fn run(watch: &Watch) -> anyhow::Result<Ending> {
     let Some(address) = watch.address.as_deref() else { return check(watch) };
@@ -90,14 +94,33 @@ async fn hook(watch: &Watch, change: Change, head: &str) {
     let Some(program) = watch.hook.as_deref() else { return };
     let mut command = Command::new(program);
     command.arg(change.as_str()).arg(watch.tre_id.as_str()).arg(&watch.log).arg(head);
-    command.kill_on_drop(true);
     let named = program.display();
-    match timeout(HOOK, command.status()).await {
-        Ok(Ok(status)) if status.success() => {}
-        Ok(Ok(status)) => complain(format_args!("hook {named}: {status}")),
-        Ok(Err(error)) => complain(format_args!("hook {named}: {error}{}", hint(program))),
-        Err(_) => complain(format_args!("hook {named}: ended after {} s", HOOK.as_secs())),
+    match ended(&mut command).await {
+        Ok(Some(status)) if status.success() => {}
+        Ok(Some(status)) => complain(format_args!("hook {named}: {status}")),
+        Ok(None) => complain(format_args!("hook {named}: ended after {} s", HOOK.as_secs())),
+        Err(error) => complain(format_args!("hook {named}: {error}{}", hint(program))),
     }
+}
+
+/// Runs a program to its end; `None` if that took too long, and it was killed. (Not with tokio's
+/// processes: their feature would give `tred`, built beside this, another event loop.)
+async fn ended(command: &mut Command) -> io::Result<Option<ExitStatus>> {
+    let mut child = command.spawn()?;
+    let all = async {
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Ok(status);
+            }
+            sleep(POLL).await;
+        }
+    };
+    if let Ok(status) = timeout(HOOK, all).await {
+        return status.map(Some);
+    }
+    child.kill()?;
+    child.wait()?;
+    Ok(None)
 }
 
 fn hint(program: &Path) -> &'static str {
