@@ -101,7 +101,7 @@ fn make_disks(folder: &Path) {
     sector[0x36..0x39].copy_from_slice(b"FAT");
     sector[510..].copy_from_slice(&[0x55, 0xaa]);
     fs::write(folder.join("tre.img"), sector).expect("writes");
-    fs::write(folder.join("data.img"), b"").expect("writes");
+    image::disk::create_blank(&folder.join("data.img")).expect("writes");
 }
 
 #[test]

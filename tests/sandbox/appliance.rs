@@ -10,6 +10,7 @@ use std::process::{Command, Output};
 
 use anyhow::{Context as _, Result, ensure};
 use attest_verifier::ClientIdentity;
+use image::disk;
 use tre_tests::appliance::Appliance;
 use tre_tests::domain::TestDomain;
 use tre_tests::place;
@@ -61,14 +62,14 @@ fn build(out: &Path, init: &Path) -> Result<PathBuf> {
     Ok(out.join("tre.img"))
 }
 
-/// What the console shows of a boot with a disk that is not a data disk: it ends by itself.
+/// What the console shows of a boot with a data disk that holds no deployment: it ends by itself.
 fn start_that_fails(folder: &Path, image: &Path) -> Result<String> {
-    let (disk, state) = (folder.join("blank.img"), folder.join("off"));
-    fs::File::create(&disk)?.set_len(64 * 1024 * 1024)?;
+    let (blank, state) = (folder.join("blank.img"), folder.join("off"));
+    disk::create_blank(&blank)?;
     let [run, with_disk, with_state, with_image] =
         ["run", "--disk", "--state", "--image"].map(OsStr::new);
-    let (disk, state) = (disk.as_os_str(), state.as_os_str());
-    let ran = tre_image(&[run, with_disk, disk, with_state, state, with_image, image.as_ref()])?;
+    let (blank, state) = (blank.as_os_str(), state.as_os_str());
+    let ran = tre_image(&[run, with_disk, blank, with_state, state, with_image, image.as_ref()])?;
     let said = String::from_utf8_lossy(&ran.stderr);
     ensure!(!ran.status.success(), "a box without its disk does not listen: {said}");
     let console = fs::read_to_string(folder.join("off/serial.log"))?;

@@ -21,10 +21,31 @@ fn accepted(case: &Case, place: &str, raw: &str) {
     }
 }
 
+/// Objects with one field, whose name says which of several things it is: no field of theirs is
+/// missing, or unknown, by its name.
+const CHOICES: &[(&str, &str)] = &[("kept", "/content")];
+
+fn is_choice(case: &Case, place: &str) -> bool {
+    CHOICES.contains(&(case.name, place))
+}
+
+#[test]
+fn an_object_that_is_a_choice_holds_exactly_one_known_field() {
+    for (name, place) in CHOICES {
+        let case = all().find(|case| case.name == *name).expect("a message");
+        let mut two = case.tree().pointer(place).expect("an object").clone();
+        two.as_object_mut().expect("an object").insert("surprise".into(), Value::from(1));
+        for other in ["{}", "{\"surprise\":{}}", &two.to_string()] {
+            assert!(case.with(place, other).is_err(), "{name}{place}: {other}");
+        }
+    }
+}
+
 #[test]
 fn a_missing_field_is_refused_by_its_name() {
     for case in all() {
-        for (place, field) in case.fields() {
+        for (place, field) in case.fields().into_iter().filter(|(place, _)| !is_choice(case, place))
+        {
             if ABSENT_IS_NULL.contains(&(case.name, field.as_str())) {
                 continue;
             }
@@ -42,7 +63,8 @@ fn a_missing_field_is_refused_by_its_name() {
 fn a_field_given_twice_is_refused_by_its_name() {
     const SECOND: &str = "\u{1f}second";
     for case in all() {
-        for (place, field) in case.fields() {
+        for (place, field) in case.fields().into_iter().filter(|(place, _)| !is_choice(case, place))
+        {
             let mut tree = case.tree();
             let object = tree.pointer_mut(&place).and_then(Value::as_object_mut);
             let object = object.expect("an object");
@@ -60,7 +82,7 @@ fn a_field_given_twice_is_refused_by_its_name() {
 #[test]
 fn an_unknown_field_is_refused_in_what_is_asked_and_signed_and_ignored_elsewhere() {
     for case in all() {
-        for place in case.container_places() {
+        for place in case.container_places().into_iter().filter(|place| !is_choice(case, place)) {
             let mut tree = case.tree();
             let Some(object) = tree.pointer_mut(&place).and_then(Value::as_object_mut) else {
                 continue;
