@@ -41,6 +41,15 @@ fn an_older_quote_after_a_newer_is_refused() {
 }
 
 #[test]
+fn an_older_quote_of_a_boot_whose_clock_is_not_safe_is_refused() {
+    let mut newer = facts();
+    newer.clock.safe = false;
+    let older = ClockInfo { clock_ms: 4_999, ..newer.clock };
+    let found = Past::of(&newer).check(&Facts { clock: older, ..newer });
+    assert_eq!(found, Err(PastError::Clock { expected: 5_000, found: 4_999 }));
+}
+
+#[test]
 fn a_lower_reset_count_is_refused_whatever_else_advanced() {
     let restored = |facts: &mut Facts| {
         facts.clock = ClockInfo { clock_ms: 9_000, reset_count: 6, restart_count: 9, safe: false };
