@@ -7,6 +7,7 @@
     reason = "a test stops where its own tools fail"
 )]
 
+mod commands;
 mod edges;
 mod files;
 mod reproducible;

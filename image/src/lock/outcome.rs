@@ -93,10 +93,10 @@ impl Outcome {
         }
     }
 
-    /// Whether the image is the committed one, made of what it was made of then.
+    /// Whether everything made is the committed one, made of what it was made of then.
     #[must_use]
     pub fn is_locked(&self) -> bool {
-        self.moved.is_empty() && !self.products.iter().any(|product| product.name == IMAGE)
+        self.moved.is_empty() && self.products.is_empty()
     }
 
     /// Whether everything is as committed, or has a reason not to be.
