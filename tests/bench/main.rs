@@ -27,6 +27,7 @@ use clap::{Parser, ValueEnum};
 
 use attestation::Plan;
 use report::{Comparison, Figures};
+use tre_tests::descriptors;
 
 /// Compares the hosted TRE with bare servers, and its sizes with their goal.
 #[derive(Clone, Debug, Parser)]
@@ -47,9 +48,9 @@ struct Arguments {
     /// Where the figures go, for programs.
     #[arg(long, default_value = "target/bench/readings.json")]
     out: PathBuf,
-    /// Connections of verifiers that stay. The TRE takes 2,048 at once, those included that have
+    /// Connections of verifiers that stay. The TRE takes 8,192 at once, those included that have
     /// just ended: these and those that come anew must fit together.
-    #[arg(long, default_value_t = 1_750, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 6_000, value_parser = clap::value_parser!(u32).range(1..))]
     verifiers: u32,
     /// Connections at once of verifiers that come anew each time.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
@@ -99,6 +100,7 @@ fn run(arguments: &Arguments) -> Result<()> {
             fresh: arguments.comers,
             window: Duration::from_secs(arguments.attestation_seconds),
         };
+        descriptors::allow(usize::try_from(plan.connections.saturating_add(plan.fresh))?)?;
         let figures = runtime.block_on(attestation::measure(plan))?;
         attestation_report::write(&arguments.attestations_out, &figures)?;
     }

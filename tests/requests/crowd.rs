@@ -5,21 +5,19 @@ use std::io::Read as _;
 use std::net::TcpStream;
 
 use attest_verifier::Method;
-use rustix::process::{Resource, getrlimit, setrlimit};
+use tre_tests::descriptors;
 
 use crate::fixture::start;
 
 /// `tred`'s bound on connections.
-const CONNECTIONS: usize = 2_048;
+const CONNECTIONS: usize = 8_192;
 
 /// Part of them that connects at once: well within the listener's queue.
 const AT_ONCE: usize = 128;
 
 #[tokio::test]
 async fn one_connection_too_many_is_closed_and_a_free_place_serves_again() {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum.or(Some(8_192));
-    setrlimit(Resource::Nofile, limit).expect("descriptors for a crowd");
+    descriptors::allow(CONNECTIONS + AT_ONCE).expect("descriptors for a crowd");
     let found = start();
 
     let connect = || TcpStream::connect(&found.address).expect("the listener's queue");

@@ -18,6 +18,9 @@ use tre_wire::role::Role;
 pub(crate) struct Box {
     pub(crate) domain: TestDomain,
     pub(crate) address: String,
+    /// Process id of `tred`.
+    pub(crate) id: u32,
+    pub(crate) reference: Reference,
 }
 
 /// The TRE that all tests share which leave it as it is.
@@ -51,7 +54,8 @@ fn make() -> Result<(Box, tre_tests::hosted::Hosted)> {
     let tre_id = "tre-1".parse()?;
     let enrolment = reference.enrol(&domain, &address, machine.ek_roots(), &tre_id);
     runtime.block_on(enrolment)?;
-    Ok((Box { domain, address }, running))
+    let id = running.id();
+    Ok((Box { domain, address, id, reference }, running))
 }
 
 impl Box {

@@ -7,6 +7,7 @@
 
 pub mod appliance;
 pub mod demo;
+pub mod descriptors;
 pub mod domain;
 pub mod hosted;
 pub mod place;

@@ -52,7 +52,7 @@ impl Hardware {
 
     /// What the appliance is given unless somebody says otherwise.
     pub const USUAL: Self =
-        Self { memory_mib: 256, cpus: 1, tpm: TpmInterface::Crb, firmware: Firmware::Plain };
+        Self { memory_mib: 512, cpus: 1, tpm: TpmInterface::Crb, firmware: Firmware::Plain };
 }
 
 impl Firmware {

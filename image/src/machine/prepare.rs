@@ -215,13 +215,13 @@ mod tests {
         };
         identify(folder.path(), &usual(1)).expect("new");
         identify(folder.path(), &usual(1)).expect("the same");
-        let larger = Hardware { memory_mib: 512, ..Hardware::USUAL };
+        let larger = Hardware { memory_mib: 1_024, ..Hardware::USUAL };
         let refused = identify(folder.path(), &Identity { hardware: larger, ..usual(1) });
         assert_eq!(
             refused.expect_err("other hardware").to_string(),
             format!(
-                "state folder {} is of a machine with 256 MiB, 1 processors, tpm-crb, plain \
-                 firmware, not with 512 MiB, 1 processors, tpm-crb, plain firmware: \
+                "state folder {} is of a machine with 512 MiB, 1 processors, tpm-crb, plain \
+                 firmware, not with 1024 MiB, 1 processors, tpm-crb, plain firmware: \
                  use another folder",
                 folder.path().display(),
             ),

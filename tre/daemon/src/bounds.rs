@@ -4,11 +4,12 @@
 
 use core::time::Duration;
 
-/// Connections open at once. With buffers and a full body each they fit the guest's memory.
-pub(crate) const CONNECTIONS: usize = 2_048;
+/// Connections open at once: as many verifiers as one quote serves. With what TLS and HTTP keep
+/// for each, and the bodies below, they fit the guest's memory.
+pub(crate) const CONNECTIONS: usize = 8_192;
 
 /// File descriptors: one for each connection, and the box's own.
-pub(crate) const DESCRIPTORS: u64 = 2_048 + 64;
+pub(crate) const DESCRIPTORS: u64 = 8_192 + 64;
 
 /// Wait after the system could not accept a connection, before the next try.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -31,12 +32,18 @@ pub(crate) const HEADER: Duration = Duration::from_secs(30);
 /// Time for the whole of a request's body.
 pub(crate) const BODY: Duration = Duration::from_secs(10);
 
-/// Body of a peer without a certificate: a nonce, and room. Unit: bytes. Together with
-/// [`METER_BODY_BYTES`] it keeps [`CONNECTIONS`] full bodies within 64 MiB.
+/// Body of a peer without a certificate: a nonce, and room. Unit: bytes. One for each of
+/// [`CONNECTIONS`] takes 8 MiB.
 pub(crate) const ANONYMOUS_BODY_BYTES: usize = 1024;
 
 /// Body of a meter: a full batch of readings has about 20 KiB. Unit: bytes.
 pub(crate) const METER_BODY_BYTES: usize = 32 * 1024;
+
+/// Bodies of all meters at once. Unit: bytes.
+pub(crate) const METER_BODIES_BYTES: usize = 32 * 1024 * 1024;
+
+/// Bodies of all companies at once. Unit: bytes.
+pub(crate) const COMPANY_BODIES_BYTES: usize = 16 * 1024 * 1024;
 
 /// Body of a refused request that is read and thrown away: nobody's may be larger than half of it.
 /// Unit: bytes.

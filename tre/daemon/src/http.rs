@@ -12,6 +12,7 @@ use tre_wire::role::Role;
 use tre_wire::{bounds as wire_bounds, json};
 
 use crate::bounds;
+use crate::rooms::{Room, Rooms};
 
 /// Media type of every body that is not a problem.
 const JSON: &str = "application/json";
@@ -27,6 +28,8 @@ pub(crate) struct Call {
     pub(crate) query: String,
     /// The body, unread.
     pub(crate) body: Bytes,
+    /// The memory it takes.
+    _room: Option<Room>,
 }
 
 /// The body of an answer: JSON.
@@ -39,28 +42,36 @@ pub(crate) type Answer = Vec<u8>;
 ///
 /// # Errors
 ///
-/// A problem for one that is too large, too slow, cut, or of another media type.
+/// A problem for one that is too large, too slow, cut, of another media type, or one too many.
 pub(crate) async fn receive(
     request: Request<Incoming>,
     role: Option<Role>,
+    rooms: &Rooms,
 ) -> Result<Call, Problem> {
     let most = body_bytes(role);
     let (head, body) = request.into_parts();
-    if let Err(refusal) = acceptable(&head, most) {
-        throw_away(body).await;
-        return Err(refusal);
-    }
+    let place = match acceptable(&head, most) {
+        Ok(claimed) => rooms.take(role, claimed).await,
+        Err(refusal) => Err(refusal),
+    };
+    let room = match place {
+        Ok(room) => room,
+        Err(refusal) => {
+            throw_away(body).await;
+            return Err(refusal);
+        }
+    };
     let body = collect(body, most).await?;
     let path = head.uri.path().to_owned();
     let query = head.uri.query().unwrap_or_default().to_owned();
     if !has_body(&head.method) && !body.is_empty() {
         return Err(problem(ProblemType::BadRequest, "expected no body with this method"));
     }
-    Ok(Call { method: head.method, path, query, body })
+    Ok(Call { method: head.method, path, query, body, _room: room })
 }
 
-/// What a request's head says about it.
-fn acceptable(head: &Parts, most: usize) -> Result<(), Problem> {
+/// What a request's head says about it: how long its body is.
+fn acceptable(head: &Parts, most: usize) -> Result<usize, Problem> {
     let query = head.uri.query().unwrap_or_default();
     if head.uri.path().contains('%') || query.contains('%') {
         return Err(problem(ProblemType::BadRequest, "expected a path without percent-encoding"));
@@ -79,10 +90,11 @@ fn acceptable(head: &Parts, most: usize) -> Result<(), Problem> {
     if has_body && claimed.is_none() {
         return Err(problem(ProblemType::BadRequest, "expected a content-length"));
     }
-    if claimed.is_some_and(|claimed| claimed > most) {
+    let claimed = claimed.unwrap_or_default();
+    if claimed > most {
         return Err(too_large(most));
     }
-    Ok(())
+    Ok(claimed)
 }
 
 fn has_body(method: &Method) -> bool {

@@ -23,6 +23,7 @@ mod peer;
 mod quotes;
 mod random;
 mod record;
+mod rooms;
 mod routes;
 mod sandbox;
 mod serve;

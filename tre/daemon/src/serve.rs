@@ -23,6 +23,7 @@ use crate::log::line;
 use crate::metrics::Counters;
 use crate::owner;
 use crate::random::{self, MixError};
+use crate::rooms::Rooms;
 use crate::sandbox::{self, Place, SandboxError};
 use crate::server;
 use crate::shared::{Measured, Shared};
@@ -132,6 +133,7 @@ fn share(started: Started, measured: Measured, tpm: tpm::TpmHandle) -> Result<Sh
         front: watch::Sender::new(front.map_err(ServeError::Tls)?),
         framed: Framed::default(),
         measured,
+        rooms: Rooms::new(),
         counters: Counters::default(),
     })
 }

@@ -15,6 +15,7 @@ use crate::calls::enrolment::Pending;
 use crate::clock::Clock;
 use crate::metrics::Counters;
 use crate::owner::Owner;
+use crate::rooms::Rooms;
 use crate::server::Front;
 use crate::standing::Standing;
 use crate::tpm::TpmHandle;
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) framed: Framed,
     /// What evidence says besides the quote.
     pub(crate) measured: Measured,
+    /// Memory for the bodies of requests.
+    pub(crate) rooms: Rooms,
     /// Counters for the operator.
     pub(crate) counters: Counters,
 }
