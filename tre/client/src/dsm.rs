@@ -29,6 +29,16 @@ impl Dsm {
         Ok(())
     }
 
+    /// Takes an event back that is not decided. Doing so twice does no harm.
+    ///
+    /// # Errors
+    ///
+    /// [`LinkError`].
+    pub async fn cancel_event(&mut self, event: &EventId) -> Result<(), LinkError> {
+        let Done {} = self.0.delete(&format!("/v1/events/{event}")).await?;
+        Ok(())
+    }
+
     /// The pseudo-bids of an event, once its deadline has passed.
     ///
     /// # Errors

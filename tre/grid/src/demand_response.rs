@@ -17,7 +17,7 @@ use tre_wire::units::{NanoCurrency, NetWattHours, Slot, UnixMillis, WattHours};
 
 use crate::connections::Stint;
 use crate::randomness::{Purpose, Stream, shuffle};
-use crate::refusal::{BidRefusal, DecisionRefusal, EventRefusal};
+use crate::refusal::{BidRefusal, CancelRefusal, DecisionRefusal, EventRefusal};
 
 /// A bid with whom to credit.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -44,10 +44,18 @@ enum Stage {
     Closed(Vec<Offer>),
     /// The link from id to bidder is gone; whether each bidder won has stayed.
     Settled {
-        lapsed: bool,
+        end: End,
         pseudo_bids: Vec<PseudoBid>,
         won: BTreeMap<PeerId, bool>,
     },
+}
+
+/// How an event was settled.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum End {
+    Decided,
+    Lapsed,
+    Cancelled,
 }
 
 /// One event.
@@ -76,8 +84,9 @@ impl Event {
         match self.stage {
             Stage::Open(_) => EventState::Open,
             Stage::Closed(_) => EventState::Closed,
-            Stage::Settled { lapsed: true, .. } => EventState::Lapsed,
-            Stage::Settled { lapsed: false, .. } => EventState::Decided,
+            Stage::Settled { end: End::Decided, .. } => EventState::Decided,
+            Stage::Settled { end: End::Lapsed, .. } => EventState::Lapsed,
+            Stage::Settled { end: End::Cancelled, .. } => EventState::Cancelled,
         }
     }
 
@@ -145,13 +154,13 @@ impl Event {
     }
 
     /// Ends a closed event with the accepted set, and drops the link from id to bidder.
-    fn settle(&mut self, accepted: &BTreeSet<Hex32>, lapsed: bool) {
+    fn settle(&mut self, accepted: &BTreeSet<Hex32>, end: End) {
         let Stage::Closed(offers) = &mut self.stage else { return };
         let offers = core::mem::take(offers);
         let pseudo_bids = offers.iter().map(|offer| offer.pseudo).collect();
         let won = offers.into_iter();
         let won = won.map(|offer| (offer.bidder, accepted.contains(&offer.pseudo.id))).collect();
-        self.stage = Stage::Settled { lapsed, pseudo_bids, won };
+        self.stage = Stage::Settled { end, pseudo_bids, won };
     }
 }
 
@@ -238,7 +247,28 @@ impl Events {
     /// `slot` begins: an event that begins with it and is not decided never will be.
     pub(crate) fn begin(&mut self, slot: Slot) {
         let due = self.0.iter_mut().filter(|event| event.terms.from_slot <= slot);
-        due.for_each(|event| event.settle(&BTreeSet::new(), true));
+        due.for_each(|event| event.settle(&BTreeSet::new(), End::Lapsed));
+    }
+
+    /// Takes an event back that is not decided: every bid loses. Taken back before the deadline it
+    /// shows no bid, then or later. To take back what was taken back is done already.
+    pub(crate) fn cancel(&mut self, dsm: &PeerId, id: &EventId) -> Result<(), CancelRefusal> {
+        let event = self.0.iter_mut().find(|event| event.id == *id && event.dsm == *dsm);
+        let event = event.ok_or(CancelRefusal::UnknownEvent)?;
+        match &mut event.stage {
+            Stage::Open(bids) => {
+                let won = core::mem::take(bids).into_keys().map(|bidder| (bidder, false));
+                let (won, pseudo_bids) = (won.collect(), Vec::new());
+                event.stage = Stage::Settled { end: End::Cancelled, pseudo_bids, won };
+            }
+            Stage::Closed(_) => event.settle(&BTreeSet::new(), End::Cancelled),
+            Stage::Settled { end: End::Cancelled, .. } => {}
+            Stage::Settled { end: End::Decided, .. } => return Err(CancelRefusal::Decided),
+            Stage::Settled { end: End::Lapsed, .. } => {
+                return Err(CancelRefusal::Lapsed { from: event.terms.from_slot });
+            }
+        }
+        Ok(())
     }
 
     /// Carries out the decision, or refuses all of it and changes nothing.
@@ -257,10 +287,11 @@ impl Events {
             Stage::Open(_) => {
                 return Err(DecisionRefusal::TooEarly { deadline: event.terms.deadline });
             }
-            Stage::Settled { lapsed: true, .. } => {
+            Stage::Settled { end: End::Lapsed, .. } => {
                 return Err(DecisionRefusal::Lapsed { from: event.terms.from_slot });
             }
-            Stage::Settled { lapsed: false, .. } => return Err(DecisionRefusal::Decided),
+            Stage::Settled { end: End::Cancelled, .. } => return Err(DecisionRefusal::Cancelled),
+            Stage::Settled { end: End::Decided, .. } => return Err(DecisionRefusal::Decided),
         };
         let known: BTreeMap<Hex32, &Offer> =
             offers.iter().map(|offer| (offer.pseudo.id, offer)).collect();
@@ -273,7 +304,7 @@ impl Events {
             }
             credits.push(credit(offer));
         }
-        event.settle(&accepted, false);
+        event.settle(&accepted, End::Decided);
         Ok(credits)
     }
 }

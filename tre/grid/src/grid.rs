@@ -127,6 +127,7 @@ impl Grid {
                 self.events.open(dsm, body, self.now, &self.policy)?;
             }
             Command::Bid { meter, body } => self.bid(meter, body)?,
+            Command::CancelEvent { dsm, event } => self.events.cancel(dsm, event)?,
             Command::Decide { dsm, event, body } => self.decide(dsm, event, body)?,
         }
         Ok(Outcome::Done)

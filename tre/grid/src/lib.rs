@@ -52,6 +52,6 @@ mod tests;
 
 pub use grid::{Grid, Outcome};
 pub use refusal::{
-    BidRefusal, ClockRefusal, ConnectionRefusal, DecisionRefusal, EventRefusal, GroupRefusal,
-    PeriodRefusal, PriceRefusal, ReadingRefusal, Refusal, ViewRefusal,
+    BidRefusal, CancelRefusal, ClockRefusal, ConnectionRefusal, DecisionRefusal, EventRefusal,
+    GroupRefusal, PeriodRefusal, PriceRefusal, ReadingRefusal, Refusal, ViewRefusal,
 };

@@ -24,6 +24,10 @@ pub const ROWS: usize = 1_000;
 /// Pseudo-bids in one event, and ids in one decision. Bounds the body of both.
 pub const BIDS: usize = 2_000;
 
+/// Body of every bid, and of every "no bid", padded with spaces. Unit: bytes. The longest bid has
+/// about 110.
+pub const BID_BYTES: usize = 256;
+
 /// Connection points that one TRE serves.
 pub const POINTS: usize = 1_000_000;
 

@@ -114,6 +114,9 @@ pub enum DecisionRefusal {
     /// There is one decision.
     #[error("expected one decision, found a second")]
     Decided,
+    /// The event was taken back.
+    #[error("expected an event that stands, found one that was cancelled")]
+    Cancelled,
     /// The event has begun without a decision.
     #[error("expected a decision before slot {}", from.get())]
     Lapsed {
@@ -132,6 +135,33 @@ pub enum DecisionRefusal {
         /// Index of the second mention.
         position: usize,
     },
+}
+
+/// Why an event is not taken back.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+pub enum CancelRefusal {
+    /// No such event of this demand side manager.
+    #[error("expected an event of your own")]
+    UnknownEvent,
+    /// Bids have been accepted, and what they earn is owed.
+    #[error("expected an event that is not decided, found one that is")]
+    Decided,
+    /// The event has begun without a decision.
+    #[error("expected a cancellation before slot {}", from.get())]
+    Lapsed {
+        /// First slot of the event.
+        from: Slot,
+    },
+}
+
+impl CancelRefusal {
+    pub(super) const fn problem(self) -> ProblemType {
+        match self {
+            Self::UnknownEvent => ProblemType::NotFound,
+            Self::Decided => ProblemType::Conflict,
+            Self::Lapsed { .. } => ProblemType::TooLate,
+        }
+    }
 }
 
 impl EventRefusal {
@@ -164,7 +194,7 @@ impl DecisionRefusal {
         match self {
             Self::UnknownEvent | Self::UnknownId { .. } => ProblemType::NotFound,
             Self::TooEarly { .. } => ProblemType::TooEarly,
-            Self::Decided => ProblemType::Conflict,
+            Self::Decided | Self::Cancelled => ProblemType::Conflict,
             Self::Lapsed { .. } => ProblemType::TooLate,
             Self::Twice { .. } => ProblemType::OutOfBounds,
         }

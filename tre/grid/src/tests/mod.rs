@@ -28,6 +28,7 @@ use crate::{Grid, Outcome, Refusal};
 mod any_commands;
 mod billing;
 mod budget;
+mod cancellation;
 mod clock;
 mod connections;
 mod demand_response;
@@ -300,6 +301,10 @@ impl Town {
     fn decide(&mut self, event: &str, accepted: &[Hex32]) -> Result<Outcome, Refusal> {
         let body = Decision { accepted: accepted.to_vec() };
         self.act(Command::Decide { dsm: id("dsm"), event: id(event), body })
+    }
+
+    fn cancel(&mut self, event: &str) -> Result<Outcome, Refusal> {
+        self.act(Command::CancelEvent { dsm: id("dsm"), event: id(event) })
     }
 
     /// Running bill of the account that the meter serves, in billionths.

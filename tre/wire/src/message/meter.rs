@@ -123,6 +123,9 @@ pub struct EventNotice {
 }
 
 /// Body of `POST /v1/bids`. `[TRE14 III-E]`: (bid-q, bid-p), or nothing on offer.
+///
+/// Always [`crate::bounds::BID_BYTES`] long, with spaces at its end: whoever watches the wire sees
+/// one length, whatever is offered.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct BidRequest {
@@ -158,6 +161,32 @@ pub struct MeterOutcome {
     pub outcome: BidOutcome,
 }
 
+impl Outcomes {
+    /// How many bytes this is shorter than the longest answer about the same events: what an answer
+    /// is padded by, so that its length says nothing of its words.
+    #[must_use]
+    pub fn shorter_by(&self) -> usize {
+        let short = |row: &MeterOutcome| LONGEST_OUTCOME.saturating_sub(row.outcome.as_str().len());
+        self.outcomes.iter().map(short).fold(0, usize::saturating_add)
+    }
+}
+
+/// Length of the longest word of [`BidOutcome`]. Unit: bytes.
+const LONGEST_OUTCOME: usize = 8;
+
+impl BidOutcome {
+    /// The outcome as it stands in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::NoBid => "no_bid",
+        }
+    }
+}
+
 /// How a bid fared.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -166,7 +195,7 @@ pub enum BidOutcome {
     Pending,
     /// The bid won: it is owed and credited.
     Accepted,
-    /// The bid lost, or nobody decided in time.
+    /// The bid lost, nobody decided in time, or the event was cancelled.
     Rejected,
     /// There was no bid.
     NoBid,

@@ -22,7 +22,7 @@ use crate::requests::{COUNTER, DIRECTION, ENERGY, EXACT, ID, PRICE, SLOT, TIME, 
 
 const COUNT: Leaf = Integer(0, 0xffff_ffff);
 const STATE: Leaf = Word(&["new", "serving", "locked"]);
-const EVENT_STATE: Leaf = Word(&["open", "closed", "decided", "lapsed"]);
+const EVENT_STATE: Leaf = Word(&["open", "closed", "decided", "lapsed", "cancelled"]);
 const MILLI: Leaf = Integer(0, EXACT);
 
 macro_rules! answer {

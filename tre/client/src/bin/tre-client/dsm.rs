@@ -17,6 +17,8 @@ use crate::output;
 pub(crate) enum Command {
     /// Open an event: meters may bid until its deadline.
     OpenEvent(OpenOptions),
+    /// Take an event back that is not decided: every bid loses.
+    CancelEvent(CancelOptions),
     /// The pseudo-bids of an event, after its deadline.
     Bids(EventOptions),
     /// Decide which pseudo-bids win, once.
@@ -50,6 +52,15 @@ pub(crate) struct OpenOptions {
 enum Direction {
     Reduce,
     Increase,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CancelOptions {
+    #[command(flatten)]
+    peer: Peer,
+    /// The event.
+    #[arg(value_name = "EVENT")]
+    event: EventId,
 }
 
 #[derive(Debug, Args)]
@@ -104,6 +115,10 @@ fn energy(text: &str) -> Result<WattHours, String> {
 pub(crate) async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::OpenEvent(options) => open(options).await,
+        Command::CancelEvent(CancelOptions { peer, event }) => {
+            connect(&peer).await?.cancel_event(&event).await?;
+            output::line(&format!("{event} is cancelled"))
+        }
         Command::Bids(EventOptions { peer, event, output }) => {
             print_bids(connect(&peer).await?.bids(&event).await?, output)
         }
