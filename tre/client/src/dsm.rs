@@ -45,9 +45,16 @@ impl Dsm {
     ///
     /// [`LinkError`].
     pub async fn bids(&mut self, event: &EventId) -> Result<Vec<PseudoBid>, LinkError> {
-        let path = format!("/v1/events/{event}/bids");
-        let bids: Signed<PseudoBids> = self.0.get(&path).await?;
-        Ok(bids.document.pseudo_bids)
+        Ok(self.signed_bids(event).await?.document.pseudo_bids)
+    }
+
+    /// The same, as the TRE signed them.
+    ///
+    /// # Errors
+    ///
+    /// [`LinkError`].
+    pub async fn signed_bids(&mut self, event: &EventId) -> Result<Signed<PseudoBids>, LinkError> {
+        self.0.get(&format!("/v1/events/{event}/bids")).await
     }
 
     /// Decides: `accepted` win, all others lose. There is one decision.

@@ -71,3 +71,6 @@ pub(crate) const EVENT_LOG_BYTES: usize = tre_wire::bounds::EVENT_LOG_BYTES;
 /// Answers whose length must say nothing: body, reason and media type together. Unit: bytes. Longer
 /// than any refusal of a bid.
 pub(crate) const EVEN_ANSWER_BYTES: usize = 640;
+
+/// An account is padded to a multiple of this. Unit: bytes. 64 events fit, each with a bid.
+pub(crate) const ACCOUNT_STEP_BYTES: usize = 16 * 1024;

@@ -244,6 +244,18 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_body_of_another_length_is_refused() {
+        for (length, expected) in [(255, false), (256, true), (257, false)] {
+            let body = Bytes::from(vec![b' '; length]);
+            let (path, query) = (String::from("/v1/bids"), String::new());
+            let found = Call { method: Method::POST, path, query, body }.exactly(256);
+            let found = found.map_err(|problem| problem.kind);
+            let wanted = if expected { Ok(()) } else { Err(ProblemType::BadRequest) };
+            assert_eq!(found, wanted, "{length} bytes: found {found:?}");
+        }
+    }
+
     /// How long an answer is on the wire, but for what is the same in all.
     fn whole(answer: &Response<Full<Bytes>>) -> u64 {
         use hyper::body::Body as _;
@@ -258,11 +270,12 @@ mod tests {
 
     #[test]
     fn an_even_answer_has_one_length_whatever_it_says() {
-        let done = whole(&respond(Ok(b"{}".to_vec()), Length::Even));
+        let length = crate::routes::length("/v1/bids");
+        let done = whole(&respond(Ok(b"{}".to_vec()), length));
         for kind in ProblemType::ALL.iter().filter(|kind| **kind != ProblemType::Busy) {
             for detail in ["", "expected at most 9000000000 Wh over the event, found 9000000001"] {
-                let refused = respond(Err(problem(*kind, detail)), Length::Even);
-                assert_eq!(whole(&refused), done, "{kind:?}");
+                let refused = respond(Err(problem(*kind, detail)), length);
+                assert_eq!(whole(&refused), done, "a refusal of a bid shows by its length");
             }
         }
     }

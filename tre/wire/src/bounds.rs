@@ -47,6 +47,9 @@ pub const WINDOW_SLOTS: u64 = 672;
 /// Tariffs of one TRE, all suppliers together.
 pub const TARIFFS: usize = 1_000;
 
+/// Slots that a baseline is the mean of. Each keeps 16 bytes a connection point past its close.
+pub const BASELINE_SLOTS: u64 = 16;
+
 /// Demand-response events kept at once, open and decided.
 pub const EVENTS: usize = 64;
 

@@ -91,6 +91,12 @@ pub enum BidRefusal {
         /// Price found.
         found: PricePerKwh,
     },
+    /// There is nothing that the bidder could be held to.
+    #[error("expected readings in time of the {slots} slots before the event was announced")]
+    NoBaseline {
+        /// Slots of a baseline.
+        slots: u64,
+    },
     /// The event has as many bids as one event takes.
     #[error("expected at most {most} bids for one event")]
     Full {
@@ -183,7 +189,8 @@ impl BidRefusal {
             Self::QuantityStep { .. }
             | Self::QuantityRange { .. }
             | Self::PriceStep { .. }
-            | Self::PriceRange { .. } => ProblemType::OutOfBounds,
+            | Self::PriceRange { .. }
+            | Self::NoBaseline { .. } => ProblemType::OutOfBounds,
             Self::Full { .. } => ProblemType::Full,
         }
     }

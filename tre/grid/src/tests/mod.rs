@@ -30,6 +30,7 @@ mod billing;
 mod budget;
 mod cancellation;
 mod clock;
+mod compliance;
 mod connections;
 mod demand_response;
 mod guard;
@@ -37,6 +38,7 @@ mod laplace;
 mod leavers;
 mod linkage;
 mod monitoring;
+mod own;
 mod prices;
 mod properties;
 mod readings;
@@ -119,6 +121,10 @@ pub(crate) fn policy() -> Policy {
             price_step: price(10_000),
             price_most: price(1_000_000),
             event_slots_most: 8,
+            // Who delivers has tests of its own.
+            baseline_slots: 2,
+            tolerance_millionths: 100_000,
+            penalty_millionths: 0,
         },
     }
 }
