@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 #![expect(clippy::expect_used, reason = "a test stops where its own tools fail")]
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers of a test")]
 
 mod relay;
 mod scene;
@@ -59,10 +60,10 @@ async fn a_packet_trace_does_not_tell_a_bidder_from_who_does_not_bid() {
     let mut scene = Scene::set(METERS, EVENTS).await.expect("a scene");
     let mut answers = Vec::new();
     let mut bidders = vec![false; METERS];
-    for meter in 0..METERS {
+    for (meter, bidder) in bidders.iter_mut().enumerate() {
         for event in 0..EVENTS {
             let bid = choose(meter);
-            bidders[meter] |= bid.is_some();
+            *bidder |= bid.is_some();
             let trace = scene.answer(meter, event, bid).await.expect("a trace");
             answers.push((bid.is_some(), trace));
         }

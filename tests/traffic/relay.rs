@@ -56,7 +56,7 @@ impl Relay {
 async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, way: Way, notes: Arc<Mutex<Trace>>) {
     let mut head = [0; 5];
     while from.read_exact(&mut head).await.is_ok() {
-        // Kind, version, length. `[RFC8446 5.1]`
+        // Kind, version, length: the head of every TLS record.
         let [kind, _, _, high, low] = head;
         let length = u16::from_be_bytes([high, low]);
         let mut record = vec![0; usize::from(length)];
