@@ -23,7 +23,7 @@ reproduce: deps ## build everything twice, without caches, in two surroundings, 
 sources: deps ## write every input of the image to target/sources.tar
 	$(CARGO) run --quiet --package image --bin tre-image -- sources
 
-demo: image ## boot the appliance, prove it, and run real households through all three flows
+demo: image attacks ## boot the appliance, prove it, and run real households through all three flows
 	cargo run --quiet --package tre-tests --bin demo -- --readings $(DATA) --home-days $(HOME_DAYS) $(if $(SLOTS_PER_DAY),--slots-per-day $(SLOTS_PER_DAY))
 
 test: deps ## everything that CI runs

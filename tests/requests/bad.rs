@@ -112,6 +112,19 @@ async fn an_odd_identifier_in_a_path_is_a_bad_request() {
 }
 
 #[tokio::test]
+async fn a_bid_of_another_length_than_all_others_is_a_bad_request() {
+    let (role, kind) = (Some(Role::Meter), ProblemType::BadRequest);
+    let bid = r#"{"event":"peak","bid":null}"#;
+    shared().refuses(role, Method::POST, "/v1/bids", Some(bid), kind).await;
+    let longer = format!("{bid:<width$}", width = bounds::BID_BYTES.saturating_add(1));
+    shared().refuses(role, Method::POST, "/v1/bids", Some(&longer), kind).await;
+    // Of the right length it is read: there is no such connection.
+    let padded = format!("{bid:<width$}", width = bounds::BID_BYTES);
+    let kind = ProblemType::NotFound;
+    shared().refuses(role, Method::POST, "/v1/bids", Some(&padded), kind).await;
+}
+
+#[tokio::test]
 async fn an_enrolled_box_is_not_enrolled_again() {
     let (body, kind) = (r#"{"tre_id":"tre-2"}"#, ProblemType::NotServing);
     let (role, path) = (Some(Role::Operator), "/v1/enrolment/begin");

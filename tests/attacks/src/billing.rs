@@ -76,6 +76,15 @@ pub(crate) const ATTACKS: &[Attack] = &[
             play(readings, coin, price, PERIOD, Stay::Until(TARGET + 2))
         },
     },
+    Attack {
+        name: "tiny-tariff",
+        what: "supplier: a tariff of the victim's own, whose price changes between the two slots",
+        bound: Bound::Nothing,
+        play: |readings, coin| {
+            let price = |offset| if offset <= TARGET { CEILING } else { 0 };
+            play(readings, coin, price, PERIOD, Stay::Alone)
+        },
+    },
 ];
 
 /// Highest price of the committed policy, in millionths of the currency per kWh.
@@ -90,11 +99,22 @@ const TARGET: u64 = 100;
 /// How much more the victim draws in one of them. Unit: Wh.
 const MORE_WH: u64 = 500;
 
-/// Until when the victim is on the tariff.
+/// Until when the victim is on the tariff of all, or that it is on one of its own.
 #[derive(Clone, Copy, Debug)]
 enum Stay {
     Whole,
     Until(u64),
+    Alone,
+}
+
+impl Stay {
+    /// The victim's tariff.
+    const fn tariff(self) -> &'static str {
+        match self {
+            Self::Whole | Self::Until(_) => "flat",
+            Self::Alone => "alone",
+        }
+    }
 }
 
 /// One round. `price` is what the supplier publishes slot by slot, `end` is where it ends the
@@ -119,25 +139,30 @@ fn play(
         policy.billing.minimum_period_slots = PERIOD;
         Ok(())
     })?;
-    if let Stay::Until(offset) = stay {
-        move_out(&mut town, offset)?;
-    }
-    let published = publish(&mut town, &price)?;
-    end_period(&mut town, end)?;
+    let own = format!("m{VICTIM}");
     let last = match stay {
         Stay::Whole => PERIOD,
-        Stay::Until(offset) => offset,
+        Stay::Until(offset) => {
+            follow(&mut town, offset, ("next", "flat"))?;
+            offset
+        }
+        Stay::Alone => {
+            follow(&mut town, 0, (&own, stay.tariff()))?;
+            PERIOD
+        }
     };
+    let published = publish(&mut town, stay.tariff(), &price)?;
+    end_period(&mut town, stay.tariff(), end)?;
     for offset in 0..PERIOD {
         town.go(START.saturating_add(offset))?;
         if offset < last {
-            town.read(&format!("m{VICTIM}"), START.saturating_add(offset), energy(offset, later))?;
+            town.read(&own, START.saturating_add(offset), energy(offset, later))?;
         }
     }
     town.go(START.saturating_add(PERIOD))?;
-    let account = format!("m{VICTIM}");
     let bills = town.grid.bills_of_supplier(&"supplier".parse()?);
-    let bill = bills.iter().find(|bill| bill.account.as_str() == account);
+    let wanted = (own.as_str(), stay.tariff());
+    let bill = bills.iter().find(|bill| (bill.account.as_str(), bill.tariff.as_str()) == wanted);
     let Some(bill) = bill.filter(|_| published) else { return Ok(coin.toss() == later) };
     // Both bills, as the published prices make them.
     let slots = bill.to_slot.since(slot(START)?);
@@ -150,13 +175,13 @@ fn play(
     Ok(if early == late { coin.toss() == later } else { (late < early) == later })
 }
 
-/// The registrar records that somebody else follows at the victim's point.
-fn move_out(town: &mut Town, offset: u64) -> Result<()> {
+/// The registrar records who follows at the victim's point, and on which tariff.
+fn follow(town: &mut Town, offset: u64, (who, tariff): (&str, &str)) -> Result<()> {
     let record = ConnectionRecord {
-        account: "next".parse()?,
-        meter: "next".parse()?,
+        account: who.parse()?,
+        meter: who.parse()?,
         supplier: "supplier".parse()?,
-        tariff: "flat".parse()?,
+        tariff: tariff.parse()?,
         capacity_w: Watts::new(12_000)?,
         from_slot: slot(START.saturating_add(offset))?,
         to_slot: None,
@@ -166,18 +191,18 @@ fn move_out(town: &mut Town, offset: u64) -> Result<()> {
 }
 
 /// Publishes what the supplier would like to; whether it was taken.
-fn publish(town: &mut Town, price: &impl Fn(u64) -> i64) -> Result<bool> {
+fn publish(town: &mut Town, tariff: &str, price: &impl Fn(u64) -> i64) -> Result<bool> {
     let prices = (0..PERIOD).map(|offset| PricePerKwh::new(price(offset)));
     let prices = prices.collect::<Result<_, _>>()?;
-    let body = PostPrices { tariff: "flat".parse()?, from_slot: slot(START)?, prices };
+    let body = PostPrices { tariff: tariff.parse()?, from_slot: slot(START)?, prices };
     Ok(town.act(Command::PostPrices { supplier: "supplier".parse()?, body }).is_ok())
 }
 
 /// Ends the period there, or at its shortest if that is refused.
-fn end_period(town: &mut Town, end: u64) -> Result<()> {
+fn end_period(town: &mut Town, tariff: &str, end: u64) -> Result<()> {
     for end in [end, PERIOD] {
         let body =
-            EndPeriod { tariff: "flat".parse()?, end_slot: slot(START.saturating_add(end))? };
+            EndPeriod { tariff: tariff.parse()?, end_slot: slot(START.saturating_add(end))? };
         let supplier = "supplier".parse()?;
         if town.act(Command::EndPeriod { supplier, body }).is_ok() {
             break;

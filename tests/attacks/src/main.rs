@@ -10,6 +10,7 @@
 #![expect(clippy::print_stdout, reason = "a command line")]
 
 mod billing;
+mod demand;
 mod game;
 mod monitoring;
 mod readings;
@@ -59,7 +60,7 @@ fn main() -> ExitCode {
 
 /// Every attack, by flow.
 fn all() -> Vec<&'static Attack> {
-    [monitoring::ATTACKS, billing::ATTACKS].into_iter().flatten().collect()
+    [monitoring::ATTACKS, billing::ATTACKS, demand::ATTACKS].into_iter().flatten().collect()
 }
 
 fn run(arguments: &Arguments) -> Result<bool> {

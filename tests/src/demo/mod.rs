@@ -2,6 +2,8 @@
 
 pub mod flows;
 pub mod homes;
+pub mod page;
+pub mod plots;
 pub mod recompute;
 pub mod report;
 pub mod stage;

@@ -1,4 +1,5 @@
-//! What each party saw beside the truth: a table for people, `result.json` for programs.
+//! What each party saw beside the truth: a table and `report.html` for people, `result.json` for
+//! programs.
 
 use std::fs;
 use std::path::Path;
@@ -11,8 +12,9 @@ use tre_wire::message::meter::{BidOutcome, ReceiptStatus};
 
 use crate::demo::flows::Seen;
 use crate::demo::homes::{GROUPS, Homes, SLOTS};
-use crate::demo::recompute;
 use crate::demo::stage::Shown;
+use crate::demo::{page, recompute};
+use crate::place;
 
 /// One bill beside its recomputation.
 #[derive(Clone, Debug, Serialize)]
@@ -22,6 +24,9 @@ struct BillRow {
     billed_minor: Option<i64>,
     recomputed_minor: i64,
 }
+
+/// Where `make attacks` leaves its table.
+const ATTACKS: &str = "target/attacks/attacks.json";
 
 /// Writes and prints the report; whether every bill equals its recomputation.
 ///
@@ -45,6 +50,8 @@ pub fn write(out: &Path, shown: &Shown, homes: &Homes, seen: &Seen) -> Result<bo
     fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))?;
     let path = out.join("result.json");
     fs::write(&path, serde_json::to_vec_pretty(&result)?)?;
+    let (page, attacks) = (out.join("report.html"), place::root().join(ATTACKS));
+    page::write(&page, &result, &attacks)?;
 
     print_meters(homes, seen);
     print_dno(homes, seen);
@@ -56,7 +63,7 @@ pub fn write(out: &Path, shown: &Shown, homes: &Homes, seen: &Seen) -> Result<bo
         {accepted}; the winners' credits stand inside their bills."
     );
     println!("\n{equal} of {} bills equal their recomputation.", bills.len());
-    println!("Report: {}", path.display());
+    println!("Report: {}, for programs {}", page.display(), path.display());
     Ok(equal == bills.len() && complete(homes, seen))
 }
 

@@ -112,6 +112,9 @@ mod tests {
             price_step: price(10_000),
             price_most: price(500_000),
             event_slots_most: 96,
+            baseline_slots: 4,
+            tolerance_millionths: 0,
+            penalty_millionths: 0,
         }
     }
 

@@ -36,32 +36,40 @@ impl Dno {
         Ok(groups)
     }
 
-    /// One answer: released sums from slot `from` on, by slot and group; more may follow.
+    /// Sums of our groups from slot `from` on, as the TRE signed them: one answer of it.
     ///
     /// # Errors
     ///
     /// [`LinkError`].
-    pub async fn aggregates(&mut self, from: Slot) -> Result<Vec<Aggregate>, LinkError> {
-        let path = format!("/v1/aggregates?from={}", from.get());
-        let sums: Signed<Aggregates> = self.0.get(&path).await?;
-        Ok(sums.document.aggregates)
+    pub async fn aggregates(&mut self, from: Slot) -> Result<Signed<Aggregates>, LinkError> {
+        self.0.get(&format!("/v1/aggregates?from={}", from.get())).await
     }
 
-    /// All released sums from slot `from` on.
+    /// All of them, answer by answer.
+    ///
+    /// # Errors
+    ///
+    /// [`LinkError`].
+    pub async fn all_signed(&mut self, from: Slot) -> Result<Vec<Signed<Aggregates>>, LinkError> {
+        let (mut all, mut from) = (Vec::new(), from);
+        // Every turn passes at least one slot, and a TRE keeps a bounded number of them.
+        loop {
+            let more = self.aggregates(from).await?;
+            let Some(last) = more.document.aggregates.iter().map(|row| row.slot).max() else {
+                return Ok(all);
+            };
+            from = last.next().max(from.next());
+            all.push(more);
+        }
+    }
+
+    /// The sums of all of them.
     ///
     /// # Errors
     ///
     /// [`LinkError`].
     pub async fn all_aggregates(&mut self, from: Slot) -> Result<Vec<Aggregate>, LinkError> {
-        let (mut all, mut from) = (Vec::new(), from);
-        // Every turn passes at least one slot, and a TRE keeps a bounded number of them.
-        loop {
-            let more = self.aggregates(from).await?;
-            let Some(last) = more.iter().map(|aggregate| aggregate.slot).max() else {
-                return Ok(all);
-            };
-            from = last.next().max(from.next());
-            all.extend(more);
-        }
+        let all = self.all_signed(from).await?;
+        Ok(all.into_iter().flat_map(|answer| answer.document.aggregates).collect())
     }
 }

@@ -29,15 +29,32 @@ impl Dsm {
         Ok(())
     }
 
+    /// Takes an event back that is not decided. Doing so twice does no harm.
+    ///
+    /// # Errors
+    ///
+    /// [`LinkError`].
+    pub async fn cancel_event(&mut self, event: &EventId) -> Result<(), LinkError> {
+        let Done {} = self.0.delete(&format!("/v1/events/{event}")).await?;
+        Ok(())
+    }
+
     /// The pseudo-bids of an event, once its deadline has passed.
     ///
     /// # Errors
     ///
     /// [`LinkError`].
     pub async fn bids(&mut self, event: &EventId) -> Result<Vec<PseudoBid>, LinkError> {
-        let path = format!("/v1/events/{event}/bids");
-        let bids: Signed<PseudoBids> = self.0.get(&path).await?;
-        Ok(bids.document.pseudo_bids)
+        Ok(self.signed_bids(event).await?.document.pseudo_bids)
+    }
+
+    /// The same, as the TRE signed them.
+    ///
+    /// # Errors
+    ///
+    /// [`LinkError`].
+    pub async fn signed_bids(&mut self, event: &EventId) -> Result<Signed<PseudoBids>, LinkError> {
+        self.0.get(&format!("/v1/events/{event}/bids")).await
     }
 
     /// Decides: `accepted` win, all others lose. There is one decision.

@@ -22,6 +22,7 @@ pub mod dno;
 pub mod dsm;
 pub mod file;
 pub mod jitter;
+pub mod keep;
 pub mod link;
 pub mod merit;
 pub mod meter;

@@ -147,6 +147,31 @@ impl Link {
         self.call(Method::PUT, path, Some(encoded(path, message)?)).await
     }
 
+    /// Deletes what is at `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`LinkError`].
+    pub async fn delete<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, LinkError> {
+        self.call(Method::DELETE, path, None).await
+    }
+
+    /// Posts `message` to `path`, with spaces at its end until it is `length` bytes long.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::post`].
+    pub async fn post_padded<T: DeserializeOwned>(
+        &mut self,
+        path: &str,
+        message: &(impl Serialize + Sync),
+        length: usize,
+    ) -> Result<T, LinkError> {
+        let mut body = encoded(path, message)?;
+        json::pad(&mut body, length);
+        self.call(Method::POST, path, Some(body)).await
+    }
+
     /// Posts `message` to `path`.
     ///
     /// # Errors
@@ -203,7 +228,7 @@ fn encoded(path: &str, message: &impl Serialize) -> Result<Vec<u8>, LinkError> {
 }
 
 /// Whether the connection ended before the TRE could do anything, or doing it twice is doing it
-/// once. `[RFC9110]`: GET and PUT are idempotent.
+/// once. `[RFC9110]`: GET, PUT and DELETE are idempotent.
 fn may_ask_again(error: &RequestError, method: &Method) -> bool {
     let RequestError::Closed { source, .. } = error else { return false };
     source.is_closed() || source.is_canceled() || *method != Method::POST

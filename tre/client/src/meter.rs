@@ -194,14 +194,14 @@ impl Meter {
         Ok(events)
     }
 
-    /// Bids, replaces an earlier bid, or says that there is none.
+    /// Bids, replaces an earlier bid, or says that there is none: either looks alike on the wire.
     ///
     /// # Errors
     ///
     /// [`MeterError::Link`].
     pub async fn bid(&mut self, event: &EventId, bid: Option<Bid>) -> Result<(), MeterError> {
         let body = BidRequest { event: event.clone(), bid };
-        let Done {} = self.link.post("/v1/bids", &body).await?;
+        let Done {} = self.link.post_padded("/v1/bids", &body, bounds::BID_BYTES).await?;
         Ok(())
     }
 

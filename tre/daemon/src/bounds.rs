@@ -74,3 +74,10 @@ pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// Firmware event log, as read from the kernel. Unit: bytes.
 pub(crate) const EVENT_LOG_BYTES: usize = tre_wire::bounds::EVENT_LOG_BYTES;
+
+/// Answers whose length must say nothing: body, reason and media type together. Unit: bytes. Longer
+/// than any refusal of a bid.
+pub(crate) const EVEN_ANSWER_BYTES: usize = 640;
+
+/// An account is padded to a multiple of this. Unit: bytes. 64 events fit, each with a bid.
+pub(crate) const ACCOUNT_STEP_BYTES: usize = 16 * 1024;

@@ -151,6 +151,21 @@ impl Call {
             .map_err(|error| Problem::new(ProblemType::Malformed, error.detail()))
     }
 
+    /// Refuses a body of any other length.
+    ///
+    /// # Errors
+    ///
+    /// [`ProblemType::BadRequest`].
+    pub(crate) fn exactly(&self, length: usize) -> Result<(), Problem> {
+        let found = self.body.len();
+        if found == length {
+            return Ok(());
+        }
+        let detail =
+            format!("expected a body of {length} bytes, with spaces at its end, found {found}");
+        Err(Problem::new(ProblemType::BadRequest, detail))
+    }
+
     /// The one parameter that this call takes, or nothing.
     ///
     /// # Errors
@@ -190,10 +205,19 @@ pub(crate) fn answer<T: Serialize>(message: &T) -> Result<Answer, Problem> {
     json::encode(message).map_err(|error| Problem::new(ProblemType::Internal, error.detail()))
 }
 
+/// Whether an answer's length may say what it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Length {
+    /// As long as it is.
+    Its,
+    /// That of every other answer to the same call, refusals too: [`bounds::EVEN_ANSWER_BYTES`].
+    Even,
+}
+
 /// The answer as HTTP.
-pub(crate) fn respond(result: Result<Answer, Problem>) -> Response<Full<Bytes>> {
+pub(crate) fn respond(result: Result<Answer, Problem>, length: Length) -> Response<Full<Bytes>> {
     let later = result.as_ref().is_err_and(|problem| problem.kind == ProblemType::Busy);
-    let (status, media_type, body) = match result {
+    let (status, media_type, mut body) = match result {
         Ok(body) => (StatusCode::OK, JSON, body),
         Err(problem) => {
             let status = StatusCode::from_u16(problem.status);
@@ -201,6 +225,11 @@ pub(crate) fn respond(result: Result<Answer, Problem>) -> Response<Full<Bytes>> 
             (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), MEDIA_TYPE, body)
         }
     };
+    if length == Length::Even {
+        // What differs in the head is made up for in the body.
+        let head = status.canonical_reason().map_or(0, str::len).saturating_add(media_type.len());
+        json::pad(&mut body, bounds::EVEN_ANSWER_BYTES.saturating_sub(head));
+    }
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -219,11 +248,47 @@ mod tests {
     #[test]
     fn only_a_busy_answer_says_when_to_come_again() {
         for kind in ProblemType::ALL {
-            let answer = respond(Err(problem(*kind, "why")));
+            let answer = respond(Err(problem(*kind, "why")), Length::Its);
             let found = answer.headers().get(RETRY_AFTER).map(HeaderValue::as_bytes);
             let expected = (*kind == ProblemType::Busy).then_some(b"2".as_slice());
             assert_eq!(found, expected, "{kind:?}");
             assert_eq!(answer.status().as_u16(), kind.status());
+        }
+    }
+
+    #[test]
+    fn a_body_of_another_length_is_refused() {
+        for (length, expected) in [(255, false), (256, true), (257, false)] {
+            let body = Bytes::from(vec![b' '; length]);
+            let (path, query) = (String::from("/v1/bids"), String::new());
+            let found = Call { method: Method::POST, path, query, body }.exactly(256);
+            let found = found.map_err(|problem| problem.kind);
+            let wanted = if expected { Ok(()) } else { Err(ProblemType::BadRequest) };
+            assert_eq!(found, wanted, "{length} bytes: found {found:?}");
+        }
+    }
+
+    /// How long an answer is on the wire, but for what is the same in all.
+    fn whole(answer: &Response<Full<Bytes>>) -> u64 {
+        use hyper::body::Body as _;
+        let reason = answer.status().canonical_reason().expect("a reason").len();
+        let media_type = answer.headers().get(CONTENT_TYPE).expect("a media type").len();
+        let body = answer.body().size_hint().exact().expect("a length");
+        [reason, media_type]
+            .into_iter()
+            .filter_map(|it| u64::try_from(it).ok())
+            .fold(body, u64::saturating_add)
+    }
+
+    #[test]
+    fn an_even_answer_has_one_length_whatever_it_says() {
+        let length = crate::routes::length("/v1/bids");
+        let done = whole(&respond(Ok(b"{}".to_vec()), length));
+        for kind in ProblemType::ALL.iter().filter(|kind| **kind != ProblemType::Busy) {
+            for detail in ["", "expected at most 9000000000 Wh over the event, found 9000000001"] {
+                let refused = respond(Err(problem(*kind, detail)), length);
+                assert_eq!(whole(&refused), done, "a refusal of a bid shows by its length");
+            }
         }
     }
 }

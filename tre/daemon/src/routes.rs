@@ -7,7 +7,7 @@ use tre_wire::problem::{Problem, ProblemType};
 use tre_wire::role::Role;
 
 use crate::calls::{attestation, dno, dsm, enrolment, meter, open, operator, registrar, supplier};
-use crate::http::{Answer, Call, problem};
+use crate::http::{Answer, Call, Length, problem};
 use crate::peer::Peer;
 use crate::shared::Shared;
 
@@ -30,6 +30,7 @@ enum Verb {
     Get,
     Post,
     Put,
+    Delete,
 }
 
 /// Every call by name.
@@ -72,11 +73,13 @@ enum CompanyCall {
     EndPeriod,
     Bills,
     OpenEvent,
+    CancelEvent,
     PseudoBids,
     Decide,
     EventOutcome,
 }
 
+const BIDS: &str = "/v1/bids";
 const ANYONE: &[Role] = &[];
 const SERVING: Option<StartState> = Some(StartState::Serving);
 const NEW: Option<StartState> = Some(StartState::New);
@@ -93,12 +96,12 @@ const fn route(
 
 const ROUTES: &[Route] = {
     use CompanyCall::{
-        Aggregates, Decide, EndPeriod, EventOutcome, Groups, OpenEvent, PostPrices, PseudoBids,
-        PutGroup,
+        Aggregates, CancelEvent, Decide, EndPeriod, EventOutcome, Groups, OpenEvent, PostPrices,
+        PseudoBids, PutGroup,
     };
     use MeterCall::{Account, Outcomes, PostBid, PostReadings, Prices};
     use Role::{Dno, Dsm, Meter, Operator, Registrar, Supplier};
-    use Verb::{Get, Post, Put};
+    use Verb::{Delete, Get, Post, Put};
     &[
         route(Get, "/v1/health", ANYONE, None, Name::Health),
         route(Get, "/v1/policy", ANYONE, None, Name::Policy),
@@ -110,7 +113,7 @@ const ROUTES: &[Route] = {
         route(Post, "/v1/readings", &[Meter], SERVING, Name::Meter(PostReadings)),
         route(Get, "/v1/prices", &[Meter], SERVING, Name::Meter(Prices)),
         route(Get, "/v1/events", &[Meter], SERVING, Name::Meter(MeterCall::Events)),
-        route(Post, "/v1/bids", &[Meter], SERVING, Name::Meter(PostBid)),
+        route(Post, BIDS, &[Meter], SERVING, Name::Meter(PostBid)),
         route(Get, "/v1/outcomes", &[Meter], SERVING, Name::Meter(Outcomes)),
         route(Get, "/v1/account", &[Meter], SERVING, Name::Meter(Account)),
         route(Put, "/v1/groups/{}", &[Dno], SERVING, Name::Company(PutGroup)),
@@ -119,6 +122,7 @@ const ROUTES: &[Route] = {
         route(Post, "/v1/prices", &[Supplier], SERVING, Name::Company(PostPrices)),
         route(Post, "/v1/billing-periods", &[Supplier], SERVING, Name::Company(EndPeriod)),
         route(Post, "/v1/events", &[Dsm], SERVING, Name::Company(OpenEvent)),
+        route(Delete, "/v1/events/{}", &[Dsm], SERVING, Name::Company(CancelEvent)),
         route(Get, "/v1/events/{}/bids", &[Dsm], SERVING, Name::Company(PseudoBids)),
         route(Post, "/v1/events/{}/decision", &[Dsm], SERVING, Name::Company(Decide)),
         route(Get, "/v1/events/{}/outcome", &[Dsm], SERVING, Name::Company(EventOutcome)),
@@ -219,10 +223,17 @@ async fn for_company(
         CompanyCall::EndPeriod => supplier::end_period(shared, call, own).await,
         CompanyCall::Bills => supplier::bills(shared, call, own).await,
         CompanyCall::OpenEvent => dsm::open_event(shared, call, own).await,
+        CompanyCall::CancelEvent => dsm::cancel_event(shared, call, own, id).await,
         CompanyCall::PseudoBids => dsm::pseudo_bids(shared, call, own, id).await,
         CompanyCall::Decide => dsm::decide(shared, call, own, id).await,
         CompanyCall::EventOutcome => dsm::outcome(shared, call, own, id).await,
     }
+}
+
+/// Whether the answers of the call at `path` have one length: where a refusal or its reason would
+/// tell whoever watches the wire that somebody has bid.
+pub(crate) fn length(path: &str) -> Length {
+    if path == BIDS { Length::Even } else { Length::Its }
 }
 
 /// The call at `path`, and the identifier in it if it has one.
@@ -284,6 +295,7 @@ impl Verb {
             Self::Get => method == Method::GET,
             Self::Post => method == Method::POST,
             Self::Put => method == Method::PUT,
+            Self::Delete => method == Method::DELETE,
         }
     }
 }

@@ -115,6 +115,7 @@ async fn answer(
     peer: Rc<Peer>,
 ) -> Result<Response<Full<Bytes>>, core::convert::Infallible> {
     let role = peer.identity.as_ref().map(|identity| identity.role);
+    let length = routes::length(request.uri().path());
     let result = match http::receive(request, role, &shared.rooms).await {
         Ok(call) => routes::dispatch(&shared, &peer, &call).await,
         Err(problem) => Err(problem),
@@ -125,5 +126,5 @@ async fn answer(
             bump(&mut metrics.problems);
         }
     });
-    Ok(http::respond(result))
+    Ok(http::respond(result, length))
 }

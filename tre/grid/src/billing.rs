@@ -197,7 +197,7 @@ impl Accounts {
         }
     }
 
-    /// Adds a credit, which is negative, to a running bill.
+    /// Adds a credit, which is negative, or a penalty to a running bill.
     pub(crate) fn credit(&mut self, account: u32, tariff: u32, amount: NanoCurrency) {
         if let Some(running) = self.running_mut(account, tariff) {
             running.apart = running.apart.checked_add(amount).unwrap_or(running.apart);

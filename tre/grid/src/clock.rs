@@ -106,7 +106,13 @@ impl Grid {
         if end.since(slot) <= history {
             self.groups.close(&closing, &mut self.ledger);
         }
+        let metered = closing.metered;
+        let penalties = self.events.meter(&closing);
         self.bill_slot(slot, &slotful);
+        for penalty in penalties {
+            self.accounts.credit(penalty.account, penalty.tariff, penalty.amount);
+        }
+        self.recent.note(slot, metered, slotful, &self.policy);
         self.first_open = slot.next();
         self.issue_bills();
     }
@@ -129,13 +135,13 @@ impl Grid {
         if finals.is_empty() {
             return;
         }
-        // A bid that may still win is credited in the bill, where it cannot be told apart: the
-        // bill waits for it.
-        let uncredited = self.events.uncredited();
+        // A bid that may still win or be charged is so in the bill, where it cannot be told apart:
+        // the bill waits for it.
+        let unsettled = self.events.unsettled();
         for key in finals {
             let (_, account, tariff) = key;
             let Some(prices) = self.tariffs.tariff(tariff) else { continue };
-            if !uncredited.contains(&(account, tariff)) {
+            if !unsettled.contains(&(account, tariff)) {
                 self.accounts.issue_final(key, prices, end, &self.policy);
             }
         }

@@ -122,6 +122,18 @@ impl Connections {
         })
     }
 
+    /// The stint that the meter had last, unless it has one now or is to have one.
+    pub(crate) fn left_by(&self, meter: &PeerId, begun: Slot) -> Option<(u32, &Stint)> {
+        let meter = self.meters.number(meter)?;
+        let points = self.meter_points.range((meter, 0)..=(meter, u32::MAX));
+        let stints = points.flat_map(|&(_, point)| {
+            let own = self.timeline(point).iter().filter(|stint| stint.meter == meter);
+            own.map(move |stint| (point, stint))
+        });
+        let last = stints.max_by_key(|(_, stint)| stint.to)?;
+        (last.1.to <= begun).then_some(last)
+    }
+
     /// How many groups name the point.
     pub(crate) fn groups_of(&self, point: u32) -> u8 {
         self.points.get(index(point)).map_or(0, |point| point.groups)

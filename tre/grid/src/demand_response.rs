@@ -2,7 +2,8 @@
 //!
 //! Until the deadline nobody but its bidder knows of a bid. At the deadline, once, all bids go out
 //! together in random order, each under a fresh random id. The link from id to bidder lives until
-//! the decision and is then dropped. What a bidder wins is credited inside its running bill.
+//! the decision and is then dropped. What a bidder wins is credited inside its running bill, and
+//! what it did not deliver is charged there ([`crate::compliance`]).
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -10,56 +11,19 @@ use alloc::vec::Vec;
 use tre_wire::bounds;
 use tre_wire::hex::Hex32;
 use tre_wire::id::{EventId, PeerId};
-use tre_wire::message::dsm::{Decision, EventState, EventTerms, OpenEvent, PseudoBid};
-use tre_wire::message::meter::{Bid, BidOutcome};
+use tre_wire::message::dsm::{Decision, OpenEvent};
+use tre_wire::message::meter::Bid;
 use tre_wire::policy::Policy;
 use tre_wire::units::{NanoCurrency, NetWattHours, Slot, UnixMillis, WattHours};
 
+use crate::compliance::Baselines;
 use crate::connections::Stint;
-use crate::randomness::{Purpose, Stream, shuffle};
-use crate::refusal::{BidRefusal, DecisionRefusal, EventRefusal};
+use crate::event::{End, Event, Fared, Offer, Placed, Stage};
+use crate::event_rules::{judge_bid, judge_terms};
+use crate::refusal::{BidRefusal, CancelRefusal, DecisionRefusal, EventRefusal};
+use crate::releases::Closing;
 
-/// A bid with whom to credit.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Placed {
-    bid: Bid,
-    account: u32,
-    tariff: u32,
-}
-
-/// A bid under its single-use id.
-#[derive(Clone, Debug, Eq, PartialEq)]
-struct Offer {
-    pseudo: PseudoBid,
-    bidder: PeerId,
-    account: u32,
-    tariff: u32,
-}
-
-/// Where an event stands, with what is known then.
-#[derive(Clone, Debug, Eq, PartialEq)]
-enum Stage {
-    Open(BTreeMap<PeerId, Placed>),
-    /// In the order in which they went out.
-    Closed(Vec<Offer>),
-    /// The link from id to bidder is gone; whether each bidder won has stayed.
-    Settled {
-        lapsed: bool,
-        pseudo_bids: Vec<PseudoBid>,
-        won: BTreeMap<PeerId, bool>,
-    },
-}
-
-/// One event.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Event {
-    pub(crate) id: EventId,
-    pub(crate) dsm: PeerId,
-    pub(crate) terms: EventTerms,
-    stage: Stage,
-}
-
-/// What an accepted bid earns, and whose.
+/// What an accepted bid earns, which is negative, or a broken promise costs; and whose.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Credit {
     pub(crate) account: u32,
@@ -71,99 +35,21 @@ pub(crate) struct Credit {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Events(pub(crate) Vec<Event>);
 
-impl Event {
-    pub(crate) const fn state(&self) -> EventState {
-        match self.stage {
-            Stage::Open(_) => EventState::Open,
-            Stage::Closed(_) => EventState::Closed,
-            Stage::Settled { lapsed: true, .. } => EventState::Lapsed,
-            Stage::Settled { lapsed: false, .. } => EventState::Decided,
-        }
-    }
-
-    /// The pseudo-bids, once they are out.
-    pub(crate) fn pseudo_bids(&self) -> Option<Vec<PseudoBid>> {
-        match &self.stage {
-            Stage::Open(_) => None,
-            Stage::Closed(offers) => Some(offers.iter().map(|offer| offer.pseudo).collect()),
-            Stage::Settled { pseudo_bids, .. } => Some(pseudo_bids.clone()),
-        }
-    }
-
-    /// How many pseudo-bids won.
-    pub(crate) fn accepted(&self) -> usize {
-        match &self.stage {
-            Stage::Open(_) | Stage::Closed(_) => 0,
-            Stage::Settled { won, .. } => won.values().filter(|&&won| won).count(),
-        }
-    }
-
-    /// How the event went for one meter.
-    pub(crate) fn outcome(&self, meter: &PeerId) -> BidOutcome {
-        let pending = match &self.stage {
-            Stage::Open(bids) => bids.contains_key(meter),
-            Stage::Closed(offers) => offers.iter().any(|offer| offer.bidder == *meter),
-            Stage::Settled { won, .. } => {
-                return match won.get(meter) {
-                    Some(true) => BidOutcome::Accepted,
-                    Some(false) => BidOutcome::Rejected,
-                    None => BidOutcome::NoBid,
-                };
-            }
-        };
-        if pending { BidOutcome::Pending } else { BidOutcome::NoBid }
-    }
-
-    /// Account and tariff of every bid that may still win.
-    fn uncredited(&self) -> Vec<(u32, u32)> {
-        match &self.stage {
-            Stage::Open(bids) => bids.values().map(|bid| (bid.account, bid.tariff)).collect(),
-            Stage::Closed(offers) => {
-                offers.iter().map(|offer| (offer.account, offer.tariff)).collect()
-            }
-            Stage::Settled { .. } => Vec::new(),
-        }
-    }
-
-    /// The deadline has passed: the pseudo-bids are made.
-    fn close(&mut self, seed: &[u8; 32]) {
-        let Stage::Open(bids) = &mut self.stage else { return };
-        let mut ids = Stream::new(seed, Purpose::Ids, 0, self.id.as_str());
-        let bids = core::mem::take(bids).into_iter();
-        let mut offers: Vec<Offer> = bids
-            .map(|(bidder, Placed { bid, account, tariff })| {
-                let pseudo = PseudoBid { id: Hex32(ids.bytes()), bid };
-                Offer { pseudo, bidder, account, tariff }
-            })
-            .collect();
-        let mut order = Stream::new(seed, Purpose::Order, 0, self.id.as_str());
-        if !shuffle(&mut offers, &mut order) {
-            // The ids are random too, so their order is as good as the one that failed.
-            offers.sort_by_key(|offer| offer.pseudo.id);
-        }
-        self.stage = Stage::Closed(offers);
-    }
-
-    /// Ends a closed event with the accepted set, and drops the link from id to bidder.
-    fn settle(&mut self, accepted: &BTreeSet<Hex32>, lapsed: bool) {
-        let Stage::Closed(offers) = &mut self.stage else { return };
-        let offers = core::mem::take(offers);
-        let pseudo_bids = offers.iter().map(|offer| offer.pseudo).collect();
-        let won = offers.into_iter();
-        let won = won.map(|offer| (offer.bidder, accepted.contains(&offer.pseudo.id))).collect();
-        self.stage = Stage::Settled { lapsed, pseudo_bids, won };
-    }
-}
-
 impl Events {
     /// The demand side manager's own event of that name.
     pub(crate) fn own(&self, dsm: &PeerId, id: &EventId) -> Option<&Event> {
         self.0.iter().find(|event| event.id == *id && event.dsm == *dsm)
     }
 
-    /// Account and tariff of every bid that may still win.
-    pub(crate) fn uncredited(&self) -> BTreeSet<(u32, u32)> {
-        self.0.iter().flat_map(Event::uncredited).collect()
+    /// Account and tariff of every bid that may still be credited or charged.
+    pub(crate) fn unsettled(&self) -> BTreeSet<(u32, u32)> {
+        self.0.iter().flat_map(Event::unsettled).collect()
+    }
+
+    /// Takes in a slot that closes; what those are charged who did not deliver.
+    pub(crate) fn meter(&mut self, closing: &Closing<'_>) -> Vec<Credit> {
+        let rules = &closing.policy.demand_response;
+        self.0.iter_mut().flat_map(|event| event.meter(closing, rules)).collect()
     }
 
     /// The earliest deadline of an open event.
@@ -184,8 +70,8 @@ impl Events {
         &mut self,
         dsm: &PeerId,
         body: &OpenEvent,
-        now: UnixMillis,
-        policy: &Policy,
+        (now, policy): (UnixMillis, &Policy),
+        baselines: impl FnOnce() -> Baselines,
     ) -> Result<(), EventRefusal> {
         if self.0.iter().any(|event| event.id == body.event) {
             return Err(EventRefusal::Used);
@@ -193,12 +79,13 @@ impl Events {
         judge_terms(&body.terms, now, policy)?;
         if self.0.len() >= bounds::EVENTS {
             let mut events = self.0.iter();
-            let over = events.position(|event| matches!(event.stage, Stage::Settled { .. }));
+            let over = events.position(Event::over);
             let over = over.ok_or(EventRefusal::Full { most: bounds::EVENTS })?;
             self.0.remove(over);
         }
         let (id, dsm, terms) = (body.event.clone(), dsm.clone(), body.terms);
-        self.0.push(Event { id, dsm, terms, stage: Stage::Open(BTreeMap::new()) });
+        let (stage, baselines, promises) = (Stage::Open(BTreeMap::new()), baselines(), Vec::new());
+        self.0.push(Event { id, dsm, terms, stage, baselines, promises, unmetered: false });
         Ok(())
     }
 
@@ -206,7 +93,7 @@ impl Events {
     pub(crate) fn bid(
         &mut self,
         meter: &PeerId,
-        stint: &Stint,
+        (point, stint): (u32, &Stint),
         (event, bid): (&EventId, Option<Bid>),
         policy: &Policy,
     ) -> Result<(), BidRefusal> {
@@ -221,10 +108,13 @@ impl Events {
             return Ok(());
         };
         judge_bid(bid, &event.terms, stint, policy)?;
+        let slots = policy.demand_response.baseline_slots;
+        let baseline = event.baselines.of(point, stint).ok_or(BidRefusal::NoBaseline { slots })?;
         if bids.len() >= bounds::BIDS && !bids.contains_key(meter) {
             return Err(BidRefusal::Full { most: bounds::BIDS });
         }
-        let placed = Placed { bid, account: stint.account, tariff: stint.tariff };
+        let Stint { account, tariff, .. } = *stint;
+        let placed = Placed { bid, point, account, tariff, baseline };
         bids.insert(meter.clone(), placed);
         Ok(())
     }
@@ -238,7 +128,29 @@ impl Events {
     /// `slot` begins: an event that begins with it and is not decided never will be.
     pub(crate) fn begin(&mut self, slot: Slot) {
         let due = self.0.iter_mut().filter(|event| event.terms.from_slot <= slot);
-        due.for_each(|event| event.settle(&BTreeSet::new(), true));
+        due.for_each(|event| event.settle(&BTreeSet::new(), End::Lapsed));
+    }
+
+    /// Takes an event back that is not decided: every bid loses. Taken back before the deadline it
+    /// shows no bid, then or later. To take back what was taken back is done already.
+    pub(crate) fn cancel(&mut self, dsm: &PeerId, id: &EventId) -> Result<(), CancelRefusal> {
+        let event = self.0.iter_mut().find(|event| event.id == *id && event.dsm == *dsm);
+        let event = event.ok_or(CancelRefusal::UnknownEvent)?;
+        match &mut event.stage {
+            Stage::Open(bids) => {
+                let lost = core::mem::take(bids).into_keys().map(|bidder| (bidder, Fared::Lost));
+                let (fared, pseudo_bids) = (lost.collect(), Vec::new());
+                event.stage = Stage::Settled { end: End::Cancelled, pseudo_bids, fared };
+                event.baselines = Baselines::Unjudged;
+            }
+            Stage::Closed(_) => event.settle(&BTreeSet::new(), End::Cancelled),
+            Stage::Settled { end: End::Cancelled, .. } => {}
+            Stage::Settled { end: End::Decided, .. } => return Err(CancelRefusal::Decided),
+            Stage::Settled { end: End::Lapsed, .. } => {
+                return Err(CancelRefusal::Lapsed { from: event.terms.from_slot });
+            }
+        }
+        Ok(())
     }
 
     /// Carries out the decision, or refuses all of it and changes nothing.
@@ -257,10 +169,11 @@ impl Events {
             Stage::Open(_) => {
                 return Err(DecisionRefusal::TooEarly { deadline: event.terms.deadline });
             }
-            Stage::Settled { lapsed: true, .. } => {
+            Stage::Settled { end: End::Lapsed, .. } => {
                 return Err(DecisionRefusal::Lapsed { from: event.terms.from_slot });
             }
-            Stage::Settled { lapsed: false, .. } => return Err(DecisionRefusal::Decided),
+            Stage::Settled { end: End::Cancelled, .. } => return Err(DecisionRefusal::Cancelled),
+            Stage::Settled { end: End::Decided, .. } => return Err(DecisionRefusal::Decided),
         };
         let known: BTreeMap<Hex32, &Offer> =
             offers.iter().map(|offer| (offer.pseudo.id, offer)).collect();
@@ -273,7 +186,7 @@ impl Events {
             }
             credits.push(credit(offer));
         }
-        event.settle(&accepted, false);
+        event.settle(&accepted, End::Decided);
         Ok(credits)
     }
 }
@@ -282,49 +195,6 @@ impl Events {
 fn credit(offer: &Offer) -> Credit {
     let Bid { quantity_wh, price } = offer.pseudo.bid;
     let owed: NetWattHours = WattHours::default().net_of(quantity_wh);
-    Credit { account: offer.account, tariff: offer.tariff, amount: price.cost_of(owed) }
-}
-
-fn judge_terms(terms: &EventTerms, now: UnixMillis, policy: &Policy) -> Result<(), EventRefusal> {
-    let EventTerms { from_slot: from, to_slot: to, deadline, .. } = *terms;
-    if deadline <= now {
-        return Err(EventRefusal::DeadlinePassed { now, found: deadline });
-    }
-    if from <= policy.slot_at(deadline) {
-        let least = policy.slot_at(deadline).next();
-        return Err(EventRefusal::StartsTooEarly { least, found: from });
-    }
-    let most = policy.demand_response.event_slots_most;
-    if to <= from || to.since(from) > most {
-        return Err(EventRefusal::Length { most, from, to });
-    }
-    Ok(())
-}
-
-/// Public steps, so that no unusual number names its bidder, and no more than the connection can
-/// carry. `[TRE14 III-E]`: "the TRE performs bounds checking on all bids".
-fn judge_bid(
-    bid: Bid,
-    terms: &EventTerms,
-    stint: &Stint,
-    policy: &Policy,
-) -> Result<(), BidRefusal> {
-    let rules = &policy.demand_response;
-    let (quantity, step) = (bid.quantity_wh, rules.quantity_step_wh);
-    if quantity.get() == 0 || !quantity.get().is_multiple_of(step.get()) {
-        return Err(BidRefusal::QuantityStep { step, found: quantity });
-    }
-    let slots = terms.to_slot.since(terms.from_slot);
-    let most = WattHours::new(stint.most_wh(policy, slots)).unwrap_or(WattHours::MAX);
-    if quantity > most {
-        return Err(BidRefusal::QuantityRange { most, found: quantity });
-    }
-    let (price, most, step) = (bid.price, rules.price_most, rules.price_step);
-    if price.get() <= 0 || price > most {
-        return Err(BidRefusal::PriceRange { most, found: price });
-    }
-    if price.get().checked_rem(step.get()) != Some(0) {
-        return Err(BidRefusal::PriceStep { step, found: price });
-    }
-    Ok(())
+    let Placed { account, tariff, .. } = offer.placed;
+    Credit { account, tariff, amount: price.cost_of(owed) }
 }

@@ -15,6 +15,7 @@ use tre_wire::units::{Slot, UnixMillis};
 use crate::alerts::AlertDays;
 use crate::billing::Accounts;
 use crate::clock::first_open;
+use crate::compliance::Recent;
 use crate::connections::{Connections, Horizon};
 use crate::demand_response::Events;
 use crate::guard::judge_period;
@@ -38,6 +39,7 @@ pub struct Grid {
     pub(crate) first_open: Slot,
     pub(crate) connections: Connections,
     pub(crate) readings: Readings,
+    pub(crate) recent: Recent,
     pub(crate) groups: Groups,
     pub(crate) ledger: Ledger,
     pub(crate) tariffs: Tariffs,
@@ -80,6 +82,7 @@ impl Grid {
             policy,
             connections: Connections::new(),
             readings: Readings::new(),
+            recent: Recent::default(),
             groups: Groups::new(),
             ledger: Ledger::new(),
             tariffs: Tariffs::new(),
@@ -124,9 +127,11 @@ impl Grid {
                 return Ok(Outcome::Receipts(self.take_readings(meter, readings)?));
             }
             Command::OpenEvent { dsm, body } => {
-                self.events.open(dsm, body, self.now, &self.policy)?;
+                let baselines = || self.recent.freeze(&self.connections, &self.policy);
+                self.events.open(dsm, body, (self.now, &self.policy), baselines)?;
             }
             Command::Bid { meter, body } => self.bid(meter, body)?,
+            Command::CancelEvent { dsm, event } => self.events.cancel(dsm, event)?,
             Command::Decide { dsm, event, body } => self.decide(dsm, event, body)?,
         }
         Ok(Outcome::Done)
@@ -221,9 +226,9 @@ impl Grid {
     }
 
     fn bid(&mut self, meter: &PeerId, body: &BidRequest) -> Result<(), Refusal> {
-        let (_, stint) =
+        let connection =
             self.connections.of_meter(meter, self.begun).ok_or(BidRefusal::NoConnection)?;
-        self.events.bid(meter, stint, (&body.event, body.bid), &self.policy)?;
+        self.events.bid(meter, connection, (&body.event, body.bid), &self.policy)?;
         Ok(())
     }
 

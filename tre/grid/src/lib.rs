@@ -30,8 +30,11 @@ extern crate std;
 mod alerts;
 mod billing;
 mod clock;
+mod compliance;
 mod connections;
 mod demand_response;
+mod event;
+mod event_rules;
 mod grid;
 mod guard;
 pub mod laplace;
@@ -39,6 +42,7 @@ mod ledger;
 mod metering;
 mod monitoring;
 mod names;
+mod own;
 mod prices;
 pub mod randomness;
 mod readings;
@@ -52,6 +56,6 @@ mod tests;
 
 pub use grid::{Grid, Outcome};
 pub use refusal::{
-    BidRefusal, ClockRefusal, ConnectionRefusal, DecisionRefusal, EventRefusal, GroupRefusal,
-    PeriodRefusal, PriceRefusal, ReadingRefusal, Refusal, ViewRefusal,
+    BidRefusal, CancelRefusal, ClockRefusal, ConnectionRefusal, DecisionRefusal, EventRefusal,
+    GroupRefusal, PeriodRefusal, PriceRefusal, ReadingRefusal, Refusal, ViewRefusal,
 };

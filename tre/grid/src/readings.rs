@@ -1,7 +1,8 @@
 //! Readings: one value a point and slot, replaceable until the slot closes. `[TRE14 III-C]`
 //!
 //! While a slot is open its values stand in one vector, indexed by point. At the close they are
-//! summed and billed and then dropped; what stays is one bit a point for as long as a missing
+//! summed and billed and then dropped, at once or with the baselines of
+//! a few slots ([`crate::compliance`]); what stays is one bit a point for as long as a missing
 //! reading may still come.
 
 use alloc::collections::BTreeMap;
@@ -46,6 +47,13 @@ impl Value {
         let narrow = |energy: WattHours| u32::try_from(energy.get()).unwrap_or(u32::MAX);
         let (import_wh, export_wh) = (narrow(reading.import_wh), narrow(reading.export_wh));
         Self { import_wh, export_wh, seq: reading.seq }
+    }
+
+    /// As its meter sent it.
+    pub(crate) fn reading(self, slot: Slot) -> Reading {
+        let wide = |energy: u32| WattHours::new(u64::from(energy)).unwrap_or_default();
+        let (import_wh, export_wh) = (wide(self.import_wh), wide(self.export_wh));
+        Reading { slot, import_wh, export_wh, seq: self.seq }
     }
 
     /// Import minus export.
@@ -132,6 +140,17 @@ pub(crate) enum Taken {
 impl Readings {
     pub(crate) const fn new() -> Self {
         Self { open: BTreeMap::new(), closed: BTreeMap::new() }
+    }
+
+    /// What is held of one point, by slot.
+    pub(crate) fn of(&self, point: u32) -> impl Iterator<Item = Reading> {
+        let open = self.open.iter();
+        open.filter_map(move |(slot, slotful)| Some(slotful.value(point)?.reading(*slot)))
+    }
+
+    /// Whether a reading of a closed slot came, as far as that is known.
+    pub(crate) fn metered(&self, slot: Slot, point: u32) -> bool {
+        self.closed.get(&slot).is_some_and(|received| received.contains(point))
     }
 
     /// Takes a reading of a slot that has not closed.

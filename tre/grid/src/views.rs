@@ -3,7 +3,6 @@
 //! A view shows the state of the last step: whoever needs the present applies a `Tick` first when
 //! [`Grid::next_deadline`] has come.
 
-use alloc::string::ToString as _;
 use alloc::vec::Vec;
 
 use tre_wire::bounds;
@@ -11,7 +10,7 @@ use tre_wire::hex::Hex32;
 use tre_wire::id::{EventId, GroupId, PeerId, PointId};
 use tre_wire::message::dno::{Aggregate, Aggregates, GroupSummary, Groups};
 use tre_wire::message::dsm::{EventOutcome, PseudoBids};
-use tre_wire::message::meter::{Account, EventNotice, Events, MeterOutcome, MeterPrices, Outcomes};
+use tre_wire::message::meter::{EventNotice, Events, MeterOutcome, MeterPrices, Outcomes};
 use tre_wire::message::operator::Alerts;
 use tre_wire::message::registrar::{Connection, ConnectionRecord, Connections};
 use tre_wire::message::supplier::Bill;
@@ -19,7 +18,7 @@ use tre_wire::units::{Budget, MilliWattHours, Slot};
 
 use crate::billing::Issued;
 use crate::connections::Stint;
-use crate::demand_response::Event;
+use crate::event::Event;
 use crate::grid::Grid;
 use crate::monitoring::Group;
 use crate::refusal::{Refusal, ViewRefusal};
@@ -62,35 +61,6 @@ impl Grid {
         let mut outcomes: Vec<MeterOutcome> = self.events.0.iter().map(row).collect();
         outcomes.sort_by(|one, other| one.event.cmp(&other.event));
         Outcomes { outcomes }
-    }
-
-    /// The running bill and the alerts of the account that the meter serves now.
-    ///
-    /// # Errors
-    ///
-    /// [`ViewRefusal::NoConnection`].
-    pub fn account(&self, meter: &PeerId) -> Result<Account, Refusal> {
-        let stint = self.stint(meter)?;
-        let account = self.accounts.account(stint.account).ok_or(ViewRefusal::NoConnection)?;
-        let running = account.running(stint.tariff).ok_or(ViewRefusal::NoConnection)?;
-        Ok(Account {
-            period_from: running.from,
-            running_nano: running.total().get().to_string(),
-            over_capacity: account.over_capacity,
-            time: self.now,
-        })
-    }
-
-    /// The bills of the account that the meter serves now.
-    ///
-    /// # Errors
-    ///
-    /// [`ViewRefusal::NoConnection`].
-    pub fn bills_of_meter(&self, meter: &PeerId) -> Result<Vec<Bill>, Refusal> {
-        let stint = self.stint(meter)?;
-        let account = self.accounts.account(stint.account).ok_or(ViewRefusal::NoConnection)?;
-        let bills = account.issued().iter().filter_map(|bill| self.bill(stint.account, bill));
-        Ok(bills.collect())
     }
 
     /// The network operator's own groups, by id.
@@ -241,7 +211,7 @@ impl Grid {
         }
     }
 
-    fn bill(&self, account: u32, bill: &Issued) -> Option<Bill> {
+    pub(crate) fn bill(&self, account: u32, bill: &Issued) -> Option<Bill> {
         let tariff = self.tariffs.tariff(bill.tariff)?;
         Some(Bill {
             account: self.connections.accounts.name(account)?.clone(),
@@ -256,7 +226,7 @@ impl Grid {
         })
     }
 
-    fn record(&self, stint: &Stint) -> Option<ConnectionRecord> {
+    pub(crate) fn record(&self, stint: &Stint) -> Option<ConnectionRecord> {
         let tariff = self.tariffs.tariff(stint.tariff)?;
         Some(ConnectionRecord {
             account: self.connections.accounts.name(stint.account)?.clone(),

@@ -24,6 +24,10 @@ pub const ROWS: usize = 1_000;
 /// Pseudo-bids in one event, and ids in one decision. Bounds the body of both.
 pub const BIDS: usize = 2_000;
 
+/// Body of every bid, and of every "no bid", padded with spaces. Unit: bytes. The longest bid has
+/// about 110.
+pub const BID_BYTES: usize = 256;
+
 /// Connection points that one TRE serves.
 pub const POINTS: usize = 1_000_000;
 
@@ -42,6 +46,9 @@ pub const WINDOW_SLOTS: u64 = 672;
 
 /// Tariffs of one TRE, all suppliers together.
 pub const TARIFFS: usize = 1_000;
+
+/// Slots that a baseline is the mean of. Each keeps 16 bytes a connection point past its close.
+pub const BASELINE_SLOTS: u64 = 16;
 
 /// Demand-response events kept at once, open and decided.
 pub const EVENTS: usize = 64;

@@ -84,6 +84,13 @@ pub enum Command {
         /// Event and bid.
         body: BidRequest,
     },
+    /// A demand side manager takes an event back.
+    CancelEvent {
+        /// Who asks.
+        dsm: PeerId,
+        /// The event.
+        event: EventId,
+    },
     /// A demand side manager decides an event.
     Decide {
         /// Who decides.

@@ -70,6 +70,26 @@ pub fn decode_at_most<T: DeserializeOwned>(body: &[u8], most: usize) -> Result<T
     serde_json::from_slice(body).map_err(JsonError::Malformed)
 }
 
+/// Encodes one message and adds spaces until it is `length` bytes long; a longer one stays as it
+/// is.
+///
+/// # Errors
+///
+/// As [`encode`].
+pub fn encode_padded<T: Serialize>(message: &T, length: usize) -> Result<Vec<u8>, JsonError> {
+    let mut bytes = encode(message)?;
+    pad(&mut bytes, length);
+    Ok(bytes)
+}
+
+/// Adds spaces to an encoded message until it is `length` bytes long. White space after a message
+/// says nothing.
+pub fn pad(bytes: &mut Vec<u8>, length: usize) {
+    if bytes.len() < length {
+        bytes.resize(length, b' ');
+    }
+}
+
 /// Encodes one message.
 ///
 /// # Errors

@@ -38,11 +38,12 @@ pub struct Policy {
     pub demand_response: DemandResponse,
 }
 
-/// The version of [`Policy`] that this TRE reads: 3. Another is refused by its number.
+/// The version of [`Policy`] that this TRE reads: 4. Another is refused by its number.
 ///
 /// Format 1 had an epsilon for one sum and no budget for many. It stated no window, so nothing
 /// that reads it could say what a household's budget is. Format 2 had no price guard: a supplier
-/// could choose any price for any slot, and read single readings out of bills.
+/// could choose any price for any slot, and read single readings out of bills. Format 3 did not say
+/// what becomes of a winner that does not deliver.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(try_from = "u32", into = "u32")]
 pub struct Format(());
@@ -92,13 +93,20 @@ pub struct DemandResponse {
     pub price_most: PricePerKwh,
     /// Most slots that one event may span.
     pub event_slots_most: u64,
+    /// Slots before an event's announcement whose mean a winner is held against.
+    pub baseline_slots: u64,
+    /// How much of what it offered a winner may miss. Unit: millionths.
+    pub tolerance_millionths: u64,
+    /// What a winner that misses more is charged, of what its bid earned. Unit: millionths; with 0
+    /// nobody is judged.
+    pub penalty_millionths: u64,
 }
 
 /// Why a policy cannot govern a TRE.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum PolicyError {
     /// Another format than this TRE reads.
-    #[error("expected policy format 3, found {found}")]
+    #[error("expected policy format 4, found {found}")]
     Format {
         /// Format found.
         found: u32,
@@ -164,6 +172,10 @@ impl Policy {
             ("price_step", positive(steps.price_step), 1, price_most),
             ("price_most", positive(steps.price_most), 1, price_most),
             ("event_slots_most", slots, 1, 10_000),
+            ("baseline_slots", steps.baseline_slots, 1, bounds::BASELINE_SLOTS),
+            ("tolerance_millionths", steps.tolerance_millionths, 0, 1_000_000),
+            // All that was earned, and as much again.
+            ("penalty_millionths", steps.penalty_millionths, 0, 2_000_000),
         ] {
             if found < least || found > most {
                 return Err(PolicyError::Range { field, least, most, found });
@@ -221,7 +233,10 @@ impl Policy {
         hash.update(bids.quantity_step_wh.get().to_be_bytes());
         hash.update(bids.price_step.get().to_be_bytes());
         hash.update(bids.price_most.get().to_be_bytes());
-        hash.update(bids.event_slots_most.to_be_bytes());
+        let judged = [bids.baseline_slots, bids.tolerance_millionths, bids.penalty_millionths];
+        for number in [bids.event_slots_most].into_iter().chain(judged) {
+            hash.update(number.to_be_bytes());
+        }
         hash.finalize().into()
     }
 
@@ -297,7 +312,7 @@ impl Monitoring {
 pub(crate) const POLICY_LABEL: &[u8] = b"tre-policy-v1";
 
 /// The format of [`Policy`].
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// Least epsilon of one release: below it lambda is beyond what a statement can hold. Unit:
 /// millionths.

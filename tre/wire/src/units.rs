@@ -152,6 +152,12 @@ impl NanoCurrency {
         self.0.checked_mul(factor).map(Self)
     }
 
+    /// So many millionths of `self`, rounded towards nothing; `None` past the range of 128 bits.
+    #[must_use]
+    pub fn part_in_million(self, millionths: u64) -> Option<Self> {
+        self.0.checked_mul(i128::from(millionths))?.checked_div(1_000_000).map(Self)
+    }
+
     /// The difference, or `None` past the range of 128 bits.
     #[must_use]
     pub fn checked_sub(self, other: Self) -> Option<Self> {

@@ -126,7 +126,7 @@ impl Agenda {
         for notice in events {
             let known = self.answers.get(&notice.event);
             match (known, notice.state) {
-                (_, EventState::Decided | EventState::Lapsed) => {
+                (_, EventState::Decided | EventState::Lapsed | EventState::Cancelled) => {
                     self.answers.insert(notice.event.clone(), Answer::Over);
                 }
                 // What begins after the last reading is not waited for.
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn an_event_is_waited_for_until_it_is_over() {
-        for over in [EventState::Decided, EventState::Lapsed] {
+        for over in [EventState::Decided, EventState::Lapsed, EventState::Cancelled] {
             let mut agenda = agenda(1);
             agenda.asked(ms(10_000), &[notice(EventState::Open)]);
             agenda.answered(&notice(EventState::Open).event);

@@ -21,6 +21,18 @@ pub(crate) async fn open_event(
     done(shared, Command::OpenEvent { dsm: own.clone(), body }).await
 }
 
+/// `DELETE /v1/events/{id}`
+pub(crate) async fn cancel_event(
+    shared: &Shared,
+    call: &Call,
+    own: &PeerId,
+    id: &str,
+) -> Result<Answer, Problem> {
+    call.no_parameter()?;
+    let event = identifier(id)?;
+    done(shared, Command::CancelEvent { dsm: own.clone(), event }).await
+}
+
 /// `GET /v1/events/{id}/bids`
 pub(crate) async fn pseudo_bids(
     shared: &Shared,

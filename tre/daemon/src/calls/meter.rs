@@ -1,11 +1,11 @@
 //! Calls of meters.
 
 use tre_grid::Outcome;
-use tre_wire::document;
 use tre_wire::id::PeerId;
 use tre_wire::journal::Command;
 use tre_wire::message::meter::{BidRequest, Readings, Receipts};
 use tre_wire::problem::{Problem, ProblemType};
+use tre_wire::{bounds, document, json};
 
 use super::{command, done, from_slot, seen, signing, view};
 use crate::http::{Answer, Call, answer, problem};
@@ -42,18 +42,19 @@ pub(crate) async fn events(shared: &Shared, call: &Call, own: &PeerId) -> Result
     view(shared, move |grid| Ok(grid.events(&meter))).await
 }
 
-/// `POST /v1/bids`
+/// `POST /v1/bids`: of one length, whether it offers something or not.
 pub(crate) async fn post_bid(
     shared: &Shared,
     call: &Call,
     own: &PeerId,
 ) -> Result<Answer, Problem> {
     call.no_parameter()?;
+    call.exactly(bounds::BID_BYTES)?;
     let body: BidRequest = call.message()?;
     done(shared, Command::Bid { meter: own.clone(), body }).await
 }
 
-/// `GET /v1/outcomes`
+/// `GET /v1/outcomes`: of one length for all meters.
 pub(crate) async fn outcomes(
     shared: &Shared,
     call: &Call,
@@ -61,14 +62,21 @@ pub(crate) async fn outcomes(
 ) -> Result<Answer, Problem> {
     call.no_parameter()?;
     let meter = own.clone();
-    view(shared, move |grid| Ok(grid.outcomes(&meter))).await
+    let outcomes = seen(shared, move |grid| Ok(grid.outcomes(&meter))).await?;
+    let mut bytes = answer(&outcomes)?;
+    let length = bytes.len().saturating_add(outcomes.shorter_by());
+    json::pad(&mut bytes, length);
+    Ok(bytes)
 }
 
-/// `GET /v1/account`
+/// `GET /v1/account`: in steps of length so wide that a bid does not show in it.
 pub(crate) async fn account(shared: &Shared, call: &Call, own: &PeerId) -> Result<Answer, Problem> {
     call.no_parameter()?;
     let meter = own.clone();
-    view(shared, move |grid| grid.account(&meter)).await
+    let mut bytes = answer(&seen(shared, move |grid| grid.account(&meter)).await?)?;
+    let length = bytes.len().next_multiple_of(crate::bounds::ACCOUNT_STEP_BYTES);
+    json::pad(&mut bytes, length);
+    Ok(bytes)
 }
 
 /// `GET /v1/bills`

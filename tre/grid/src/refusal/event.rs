@@ -91,6 +91,12 @@ pub enum BidRefusal {
         /// Price found.
         found: PricePerKwh,
     },
+    /// There is nothing that the bidder could be held to.
+    #[error("expected readings in time of the {slots} slots before the event was announced")]
+    NoBaseline {
+        /// Slots of a baseline.
+        slots: u64,
+    },
     /// The event has as many bids as one event takes.
     #[error("expected at most {most} bids for one event")]
     Full {
@@ -114,6 +120,9 @@ pub enum DecisionRefusal {
     /// There is one decision.
     #[error("expected one decision, found a second")]
     Decided,
+    /// The event was taken back.
+    #[error("expected an event that stands, found one that was cancelled")]
+    Cancelled,
     /// The event has begun without a decision.
     #[error("expected a decision before slot {}", from.get())]
     Lapsed {
@@ -132,6 +141,33 @@ pub enum DecisionRefusal {
         /// Index of the second mention.
         position: usize,
     },
+}
+
+/// Why an event is not taken back.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+pub enum CancelRefusal {
+    /// No such event of this demand side manager.
+    #[error("expected an event of your own")]
+    UnknownEvent,
+    /// Bids have been accepted, and what they earn is owed.
+    #[error("expected an event that is not decided, found one that is")]
+    Decided,
+    /// The event has begun without a decision.
+    #[error("expected a cancellation before slot {}", from.get())]
+    Lapsed {
+        /// First slot of the event.
+        from: Slot,
+    },
+}
+
+impl CancelRefusal {
+    pub(super) const fn problem(self) -> ProblemType {
+        match self {
+            Self::UnknownEvent => ProblemType::NotFound,
+            Self::Decided => ProblemType::Conflict,
+            Self::Lapsed { .. } => ProblemType::TooLate,
+        }
+    }
 }
 
 impl EventRefusal {
@@ -153,7 +189,8 @@ impl BidRefusal {
             Self::QuantityStep { .. }
             | Self::QuantityRange { .. }
             | Self::PriceStep { .. }
-            | Self::PriceRange { .. } => ProblemType::OutOfBounds,
+            | Self::PriceRange { .. }
+            | Self::NoBaseline { .. } => ProblemType::OutOfBounds,
             Self::Full { .. } => ProblemType::Full,
         }
     }
@@ -164,7 +201,7 @@ impl DecisionRefusal {
         match self {
             Self::UnknownEvent | Self::UnknownId { .. } => ProblemType::NotFound,
             Self::TooEarly { .. } => ProblemType::TooEarly,
-            Self::Decided => ProblemType::Conflict,
+            Self::Decided | Self::Cancelled => ProblemType::Conflict,
             Self::Lapsed { .. } => ProblemType::TooLate,
             Self::Twice { .. } => ProblemType::OutOfBounds,
         }

@@ -11,7 +11,7 @@ mod event;
 mod registry;
 mod tariff;
 
-pub use event::{BidRefusal, DecisionRefusal, EventRefusal};
+pub use event::{BidRefusal, CancelRefusal, DecisionRefusal, EventRefusal};
 pub use registry::{ConnectionRefusal, GroupRefusal};
 pub use tariff::{PeriodRefusal, PriceRefusal};
 
@@ -42,6 +42,9 @@ pub enum Refusal {
     /// A bid.
     #[error(transparent)]
     Bid(#[from] BidRefusal),
+    /// A cancellation.
+    #[error(transparent)]
+    Cancel(#[from] CancelRefusal),
     /// A decision.
     #[error(transparent)]
     Decision(#[from] DecisionRefusal),
@@ -122,6 +125,7 @@ impl Refusal {
             Self::Period(refusal) => refusal.problem(),
             Self::Event(refusal) => refusal.problem(),
             Self::Bid(refusal) => refusal.problem(),
+            Self::Cancel(refusal) => refusal.problem(),
             Self::Decision(refusal) => refusal.problem(),
             Self::View(refusal) => refusal.problem(),
         }

@@ -62,6 +62,9 @@ fn command(town: &Town, (kind, a, b, c, _): Choice) -> Command {
 /// Bids, and decisions that take some of the pseudo-bids.
 fn respond(town: &Town, a: u8, b: u8, c: u8) -> Command {
     let event: EventId = id(format!("e-{}", a % 4));
+    if c % 16 == 1 {
+        return Command::CancelEvent { dsm: id(format!("s-{}", b % 2)), event };
+    }
     if c.is_multiple_of(3) {
         let dsm: PeerId = id(format!("s-{}", b % 2));
         let bids = town.grid.pseudo_bids(&dsm, &event).map(|all| all.pseudo_bids);

@@ -3,24 +3,24 @@
 use expect_test::expect;
 
 use super::*;
-use crate::{BidRefusal, DecisionRefusal, EventRefusal, ViewRefusal};
+use crate::{BidRefusal, CancelRefusal, DecisionRefusal, EventRefusal, ViewRefusal};
 use tre_wire::bounds;
 use tre_wire::message::meter::BidOutcome;
 
 const LEAD: u64 = 10_000;
 
 /// Four homes, and event `e` over START + 2 to START + 4 with a deadline [`LEAD`] ms from now.
-fn opened() -> Town {
+pub(super) fn opened() -> Town {
     let mut town = Town::with_homes(4);
     assert_eq!(town.open("e", START + 2, START + 4, LEAD), Ok(Outcome::Done));
     town
 }
 
-fn pass_deadline(town: &mut Town) {
+pub(super) fn pass_deadline(town: &mut Town) {
     town.go(START, LEAD);
 }
 
-fn outcome(town: &Town, name: &str) -> BidOutcome {
+pub(super) fn outcome(town: &Town, name: &str) -> BidOutcome {
     let outcomes = town.grid.outcomes(&id(format!("meter-{name}"))).outcomes;
     outcomes[0].outcome
 }
@@ -43,6 +43,7 @@ fn in_state(name: &str) -> Town {
     match name {
         "Decided" => assert_eq!(town.decide("e", &[]), Ok(Outcome::Done)),
         "Lapsed" => town.go(START + 2, 0),
+        "Cancelled" => assert_eq!(town.cancel("e"), Ok(Outcome::Done)),
         _ => {}
     }
     town
@@ -56,6 +57,7 @@ fn input(town: &mut Town, name: &str) -> String {
         "Bid" => town.bid("home-1", "e", bid),
         "Withdraw" => town.bid("home-0", "e", None),
         "Decide" => town.decide("e", &[]),
+        "Cancel" => town.cancel("e"),
         "Deadline" => {
             town.now = town.now.max(START * SLOT_MS + LEAD);
             town.act(Command::Tick)
@@ -73,9 +75,9 @@ fn input(town: &mut Town, name: &str) -> String {
 fn transition_table() {
     let state =
         |town: &Town| town.grid.event_outcome(&id("dsm"), &id("e")).expect("own event").state;
-    let inputs = ["OpenAgain", "Bid", "Withdraw", "Decide", "Deadline", "Start"];
+    let inputs = ["OpenAgain", "Bid", "Withdraw", "Decide", "Cancel", "Deadline", "Start"];
     let mut table = String::new();
-    for name in ["Open", "Closed", "Decided", "Lapsed"] {
+    for name in ["Open", "Closed", "Decided", "Lapsed", "Cancelled"] {
         for act in inputs {
             let mut town = in_state(name);
             assert_eq!(format!("{:?}", state(&town)), name);
@@ -90,26 +92,37 @@ fn transition_table() {
         Open + Bid -> Open
         Open + Withdraw -> Open
         Open + Decide -> Open Decision(TooEarly { deadline: UnixMillis(1800010000) })
+        Open + Cancel -> Cancelled
         Open + Deadline -> Closed
         Open + Start -> Lapsed
         Closed + OpenAgain -> Closed Event(Used)
         Closed + Bid -> Closed Bid(TooLate { deadline: UnixMillis(1800010000) })
         Closed + Withdraw -> Closed Bid(TooLate { deadline: UnixMillis(1800010000) })
         Closed + Decide -> Decided
+        Closed + Cancel -> Cancelled
         Closed + Deadline -> Closed
         Closed + Start -> Lapsed
         Decided + OpenAgain -> Decided Event(Used)
         Decided + Bid -> Decided Bid(TooLate { deadline: UnixMillis(1800010000) })
         Decided + Withdraw -> Decided Bid(TooLate { deadline: UnixMillis(1800010000) })
         Decided + Decide -> Decided Decision(Decided)
+        Decided + Cancel -> Decided Cancel(Decided)
         Decided + Deadline -> Decided
         Decided + Start -> Decided
         Lapsed + OpenAgain -> Lapsed Event(Used)
         Lapsed + Bid -> Lapsed Bid(TooLate { deadline: UnixMillis(1800010000) })
         Lapsed + Withdraw -> Lapsed Bid(TooLate { deadline: UnixMillis(1800010000) })
         Lapsed + Decide -> Lapsed Decision(Lapsed { from: Slot(1002) })
+        Lapsed + Cancel -> Lapsed Cancel(Lapsed { from: Slot(1002) })
         Lapsed + Deadline -> Lapsed
         Lapsed + Start -> Lapsed
+        Cancelled + OpenAgain -> Cancelled Event(Used)
+        Cancelled + Bid -> Cancelled Bid(TooLate { deadline: UnixMillis(1800010000) })
+        Cancelled + Withdraw -> Cancelled Bid(TooLate { deadline: UnixMillis(1800010000) })
+        Cancelled + Decide -> Cancelled Decision(Cancelled)
+        Cancelled + Cancel -> Cancelled
+        Cancelled + Deadline -> Cancelled
+        Cancelled + Start -> Cancelled
     "#]]
     .assert_eq(&table);
 }
@@ -250,6 +263,10 @@ fn a_foreign_event_and_an_unknown_one_answer_alike() {
         let unknown = Err(Refusal::Decision(DecisionRefusal::UnknownEvent));
         assert_eq!(decide(&mut town, "e"), unknown);
         assert_eq!(decide(&mut town, "nothing"), unknown);
+        for event in ["e", "nothing"] {
+            let cancel = Command::CancelEvent { dsm: id("second"), event: id(event) };
+            assert_eq!(town.act(cancel), Err(Refusal::Cancel(CancelRefusal::UnknownEvent)));
+        }
         for event in ["e", "nothing"] {
             let (dsm, event) = (id("second"), id(event));
             let unknown = Refusal::View(ViewRefusal::UnknownEvent);

@@ -28,7 +28,9 @@ use crate::{Grid, Outcome, Refusal};
 mod any_commands;
 mod billing;
 mod budget;
+mod cancellation;
 mod clock;
+mod compliance;
 mod connections;
 mod demand_response;
 mod guard;
@@ -36,6 +38,7 @@ mod laplace;
 mod leavers;
 mod linkage;
 mod monitoring;
+mod own;
 mod prices;
 mod properties;
 mod readings;
@@ -118,6 +121,10 @@ pub(crate) fn policy() -> Policy {
             price_step: price(10_000),
             price_most: price(1_000_000),
             event_slots_most: 8,
+            // Who delivers has tests of its own.
+            baseline_slots: 2,
+            tolerance_millionths: 100_000,
+            penalty_millionths: 0,
         },
     }
 }
@@ -300,6 +307,10 @@ impl Town {
     fn decide(&mut self, event: &str, accepted: &[Hex32]) -> Result<Outcome, Refusal> {
         let body = Decision { accepted: accepted.to_vec() };
         self.act(Command::Decide { dsm: id("dsm"), event: id(event), body })
+    }
+
+    fn cancel(&mut self, event: &str) -> Result<Outcome, Refusal> {
+        self.act(Command::CancelEvent { dsm: id("dsm"), event: id(event) })
     }
 
     /// Running bill of the account that the meter serves, in billionths.

@@ -55,6 +55,8 @@ pub enum EventState {
     Decided,
     /// The event began without a decision: every bid lost.
     Lapsed,
+    /// The demand side manager took it back before it was decided: every bid lost.
+    Cancelled,
 }
 
 /// Answer to `GET /v1/events/{id}/bids`, after the deadline.

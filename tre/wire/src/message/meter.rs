@@ -4,10 +4,12 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use super::dno::Span;
 use super::dsm::{EventState, EventTerms};
+use super::registrar::ConnectionRecord;
 use crate::hex::HexBytes;
-use crate::id::{EventId, PeerId, TariffId};
-use crate::units::{PricePerKwh, Slot, UnixMillis, WattHours};
+use crate::id::{EventId, GroupId, PeerId, TariffId};
+use crate::units::{Budget, Epsilon, PricePerKwh, Slot, UnixMillis, WattHours};
 
 /// Body of `POST /v1/readings`: at most [`crate::bounds::READINGS`], any order.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -123,6 +125,9 @@ pub struct EventNotice {
 }
 
 /// Body of `POST /v1/bids`. `[TRE14 III-E]`: (bid-q, bid-p), or nothing on offer.
+///
+/// Always [`crate::bounds::BID_BYTES`] long, with spaces at its end: whoever watches the wire sees
+/// one length, whatever is offered.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct BidRequest {
@@ -158,6 +163,32 @@ pub struct MeterOutcome {
     pub outcome: BidOutcome,
 }
 
+impl Outcomes {
+    /// How many bytes this is shorter than the longest answer about the same events: what an answer
+    /// is padded by, so that its length says nothing of its words.
+    #[must_use]
+    pub fn shorter_by(&self) -> usize {
+        let short = |row: &MeterOutcome| LONGEST_OUTCOME.saturating_sub(row.outcome.as_str().len());
+        self.outcomes.iter().map(short).fold(0, usize::saturating_add)
+    }
+}
+
+/// Length of the longest word of [`BidOutcome`]. Unit: bytes.
+const LONGEST_OUTCOME: usize = 8;
+
+impl BidOutcome {
+    /// The outcome as it stands in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::NoBid => "no_bid",
+        }
+    }
+}
+
 /// How a bid fared.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -166,7 +197,7 @@ pub enum BidOutcome {
     Pending,
     /// The bid won: it is owed and credited.
     Accepted,
-    /// The bid lost, or nobody decided in time.
+    /// The bid lost, nobody decided in time, or the event was cancelled.
     Rejected,
     /// There was no bid.
     NoBid,
@@ -183,4 +214,71 @@ pub struct Account {
     pub over_capacity: u64,
     /// The TRE's time.
     pub time: UnixMillis,
+    /// What the registrar said of the connection; of who has left, of the one that was left.
+    pub record: ConnectionRecord,
+    /// Readings that are held: of slots that have not closed, and of those that closed last if a
+    /// baseline is made of them. By slot.
+    pub readings: Vec<Reading>,
+    /// Closed slots that still take a reading because none came: the latest
+    /// [`crate::bounds::READINGS`], by slot.
+    pub missing: Vec<Slot>,
+    /// Groups whose sums the connection is in, now or from the next slot on.
+    pub groups: Vec<AccountGroup>,
+    /// What those sums may still tell of the connection, by kind.
+    pub budget: Vec<AccountBudget>,
+    /// Every event that this TRE holds, by id.
+    pub events: Vec<AccountEvent>,
+    /// Bills that went out and are kept.
+    pub bills: u32,
+}
+
+/// A group that a connection is in.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct AccountGroup {
+    /// Which network operator asked for it.
+    pub dno: PeerId,
+    /// Its name for it.
+    pub group: GroupId,
+    /// First slot of the membership.
+    pub from_slot: Slot,
+}
+
+/// One share of a connection's privacy budget.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct AccountBudget {
+    /// Releases of this kind.
+    pub span: Span,
+    /// Epsilon that they may spend in any window.
+    pub window_millionths: Epsilon,
+    /// What is left of it in the window that ends now.
+    pub left_millionths: Budget,
+}
+
+/// One event as it concerns a household.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct AccountEvent {
+    /// The event.
+    pub event: EventId,
+    /// The bid, while the TRE knows whose it is.
+    pub bid: Option<Bid>,
+    /// How it fared.
+    pub outcome: BidOutcome,
+    /// Whether what won was delivered. The demand side manager is not told.
+    pub delivery: Delivery,
+}
+
+/// Whether a winner delivered.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Delivery {
+    /// Nothing was promised.
+    None,
+    /// The event is not over.
+    Pending,
+    /// It did.
+    Delivered,
+    /// It did not, and was charged the policy's penalty.
+    Short,
+    /// Nobody is judged: by policy, or because the TRE did not run in one of the slots.
+    NotJudged,
 }

@@ -18,9 +18,10 @@ fn policies_of_older_formats_are_refused_by_their_number() {
     for (number, older) in [
         (1, &include_bytes!("../../../../tests/vectors/v1/older/policy-format-1.json")[..]),
         (2, &include_bytes!("../../../../tests/vectors/v1/older/policy-format-2.json")[..]),
+        (3, &include_bytes!("../../../../tests/vectors/v1/older/policy-format-3.json")[..]),
     ] {
         let refused = json::decode::<Policy>(older).expect_err("an older format").detail();
-        let expected = alloc::format!("expected policy format 3, found {number}");
+        let expected = alloc::format!("expected policy format 4, found {number}");
         assert!(refused.starts_with(&expected), "{refused}");
     }
 }
@@ -75,7 +76,7 @@ fn the_digest_of_a_policy_changes_with_every_number_in_it() {
             }
         }
     }
-    assert_eq!(places, 26);
+    assert_eq!(places, 29);
 }
 
 #[test]

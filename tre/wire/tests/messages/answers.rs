@@ -22,7 +22,7 @@ use crate::requests::{COUNTER, DIRECTION, ENERGY, EXACT, ID, PRICE, SLOT, TIME, 
 
 const COUNT: Leaf = Integer(0, 0xffff_ffff);
 const STATE: Leaf = Word(&["new", "serving", "locked"]);
-const EVENT_STATE: Leaf = Word(&["open", "closed", "decided", "lapsed"]);
+const EVENT_STATE: Leaf = Word(&["open", "closed", "decided", "lapsed", "cancelled"]);
 const MILLI: Leaf = Integer(0, EXACT);
 
 macro_rules! answer {
@@ -116,6 +116,30 @@ pub(crate) const ANSWERS: &[Case] = &[
             ("/running_nano", Text),
             ("/over_capacity", COUNTER),
             ("/time", TIME),
+            ("/record/account", ID),
+            ("/record/meter", ID),
+            ("/record/supplier", ID),
+            ("/record/tariff", ID),
+            ("/record/capacity_w", WATTS),
+            ("/record/from_slot", SLOT),
+            ("/record/to_slot", MaybeInteger(0, EXACT)),
+            ("/readings/*/slot", SLOT),
+            ("/readings/*/import_wh", ENERGY),
+            ("/readings/*/export_wh", ENERGY),
+            ("/readings/*/seq", COUNTER),
+            ("/missing/*", SLOT),
+            ("/groups/*/dno", ID),
+            ("/groups/*/group", ID),
+            ("/groups/*/from_slot", SLOT),
+            ("/budget/*/span", Word(&["slot", "day", "week"])),
+            ("/budget/*/window_millionths", Integer(1, 100_000_000)),
+            ("/budget/*/left_millionths", Integer(0, 100_000_000)),
+            ("/events/*/event", ID),
+            ("/events/*/bid/quantity_wh", ENERGY),
+            ("/events/*/bid/price", PRICE),
+            ("/events/*/outcome", Word(&["pending", "accepted", "rejected", "no_bid"])),
+            ("/events/*/delivery", Word(&["none", "pending", "delivered", "short", "not_judged"])),
+            ("/bills", COUNT),
         ]
     ),
     answer!(
@@ -257,7 +281,7 @@ const CONNECTIONS: &[(&str, Leaf)] = &[
 
 /// What the types refuse by themselves; the deployment's case has what `Policy::check` adds.
 const POLICY: &[(&str, Leaf)] = &[
-    ("/format", Integer(3, 3)),
+    ("/format", Integer(4, 4)),
     ("/name", Text),
     ("/slot_ms", COUNTER),
     ("/grace_ms", COUNTER),
@@ -284,4 +308,7 @@ const POLICY: &[(&str, Leaf)] = &[
     ("/demand_response/price_step", PRICE),
     ("/demand_response/price_most", PRICE),
     ("/demand_response/event_slots_most", COUNTER),
+    ("/demand_response/baseline_slots", COUNTER),
+    ("/demand_response/tolerance_millionths", COUNTER),
+    ("/demand_response/penalty_millionths", COUNTER),
 ];

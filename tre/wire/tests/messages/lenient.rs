@@ -18,6 +18,8 @@ pub(crate) const ABSENT_IS_NULL: &[(&str, &str)] = &[
     ("connection-record", "to_slot"),
     ("connection-record-open", "to_slot"),
     ("connections", "to_slot"),
+    ("account", "to_slot"),
+    ("account", "bid"),
     ("aggregates", "released_wh"),
     ("aggregates", "withheld"),
 ];
@@ -64,4 +66,20 @@ fn a_request_that_leaves_a_field_out_is_refused() {
 fn refused<T: DeserializeOwned + Serialize + core::fmt::Debug>(body: &[u8]) {
     let refused = json::decode_request::<T>(body);
     assert!(matches!(refused, Err(JsonError::NotLiteral)), "{refused:?}");
+}
+
+#[test]
+fn outcomes_have_one_length_whatever_they_say() {
+    use tre_wire::message::meter::{BidOutcome, MeterOutcome, Outcomes};
+    let event: tre_wire::id::EventId = "evening-peak".parse().expect("an id");
+    let length = |outcome| {
+        let outcomes = Outcomes { outcomes: vec![MeterOutcome { event: event.clone(), outcome }] };
+        let bytes = json::encode(&outcomes).expect("encodes");
+        let said = format!("\"{}\"", outcome.as_str());
+        assert!(String::from_utf8_lossy(&bytes).contains(&said), "{said}");
+        bytes.len() + outcomes.shorter_by()
+    };
+    let all = [BidOutcome::Pending, BidOutcome::Accepted, BidOutcome::Rejected, BidOutcome::NoBid];
+    let lengths = all.map(length);
+    assert_eq!(lengths, [lengths[0]; 4], "an outcome shows by its length");
 }

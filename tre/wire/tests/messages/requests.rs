@@ -112,7 +112,7 @@ pub(crate) const REQUESTS: &[Case] = &[
             ("/trust_domain", Id(253)),
             ("/tre_authorities/*", Hex),
             ("/grid_authorities/*", Hex),
-            ("/policy/format", Integer(3, 3)),
+            ("/policy/format", Integer(4, 4)),
             ("/policy/name", Text),
             ("/policy/slot_ms", Integer(100, 86_400_000)),
             ("/policy/grace_ms", Integer(0, 86_400_000)),
@@ -139,6 +139,9 @@ pub(crate) const REQUESTS: &[Case] = &[
             ("/policy/demand_response/price_step", Integer(1, 1_000_000_000_000)),
             ("/policy/demand_response/price_most", Integer(1, 1_000_000_000_000)),
             ("/policy/demand_response/event_slots_most", Integer(1, 10_000)),
+            ("/policy/demand_response/baseline_slots", Integer(1, 16)),
+            ("/policy/demand_response/tolerance_millionths", Integer(0, 1_000_000)),
+            ("/policy/demand_response/penalty_millionths", Integer(0, 2_000_000)),
         ]
     ),
 ];

@@ -122,15 +122,6 @@ fn read<T: serde::de::DeserializeOwned>(path: &Path, most: usize) -> Result<T, F
         .map_err(|source| Failure::usage(Problem::Malformed { path, source }))
 }
 
-/// Writes a kept file, under a name that no other has.
-pub(crate) fn keep(folder: &Path, name: &str, kept: &Kept) -> Result<(), Failure> {
-    let path = folder.join(format!("{name}.json"));
-    let unwritable = |source| Failure::usage(Problem::Unreadable { path: path.clone(), source });
-    std::fs::create_dir_all(folder).map_err(unwritable)?;
-    let bytes = serde_json::to_vec(kept).map_err(Failure::refused)?;
-    std::fs::write(&path, bytes).map_err(unwritable)
-}
-
 fn bid(text: &str) -> Result<Bid, String> {
     let expected = || String::from("expected WH@MICRO, such as 500@120000");
     let (energy, price) = text.split_once('@').ok_or_else(expected)?;

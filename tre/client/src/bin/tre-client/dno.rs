@@ -7,10 +7,12 @@ use tre_client::dno::Dno;
 use tre_client::file::{self, members};
 use tre_client::wire::id::GroupId;
 use tre_client::wire::message::dno::{Aggregate, Aggregates, GroupSummary, Groups, Span, Withheld};
+use tre_client::wire::message::kept::Content;
 use tre_client::wire::role::Role;
 
 use crate::advise;
 use crate::failure::Failure;
+use crate::keep::keep;
 use crate::options::{Output, Peer, SlotChoice};
 use crate::output;
 
@@ -54,6 +56,9 @@ pub(crate) struct AggregateOptions {
     /// First slot: a number, `now` or `next`.
     #[arg(long, value_name = "SLOT", default_value = "0")]
     from: SlotChoice,
+    /// Also write the answers into this folder, as the TRE signed them.
+    #[arg(long, value_name = "FOLDER")]
+    keep: Option<PathBuf>,
     #[command(flatten)]
     output: Output,
 }
@@ -69,17 +74,33 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
         Command::Groups(GroupOptions { peer, output }) => {
             print_groups(connect(&peer).await?.groups().await?, output)
         }
-        Command::Aggregates(AggregateOptions { peer, from, output }) => {
-            let mut dno = connect(&peer).await?;
-            let from = from.resolve(&mut dno.0).await?;
-            print_aggregates(dno.all_aggregates(from).await?, output)
-        }
+        Command::Aggregates(options) => aggregates(options).await,
         Command::Advise(options) => advise::run(options),
     }
 }
 
 async fn connect(peer: &Peer) -> Result<Dno, Failure> {
     Ok(Dno(peer.link(Role::Dno).await?))
+}
+
+async fn aggregates(options: AggregateOptions) -> Result<(), Failure> {
+    let mut dno = connect(&options.peer).await?;
+    let from = options.from.resolve(&mut dno.0).await?;
+    let all = dno.all_signed(from).await?;
+    if let Some(folder) = &options.keep {
+        let own = dno.0.own().identity().id.clone();
+        let mut contents = Vec::new();
+        for sums in all.iter().cloned() {
+            let first = sums.document.aggregates.first().map_or(0, |row| row.slot.get());
+            contents.push((
+                format!("aggregates-{first}"),
+                Content::Aggregates { dno: own.clone(), sums },
+            ));
+        }
+        keep(&mut dno.0, folder, contents).await?;
+    }
+    let rows = all.into_iter().flat_map(|answer| answer.document.aggregates).collect();
+    print_aggregates(rows, options.output)
 }
 
 fn print_groups(groups: Vec<GroupSummary>, output: Output) -> Result<(), Failure> {

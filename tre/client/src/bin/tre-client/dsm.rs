@@ -1,15 +1,19 @@
 //! `tre-client dsm`
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
 use tre_client::dsm::Dsm;
 use tre_client::merit;
 use tre_client::wire::hex::Hex32;
 use tre_client::wire::id::EventId;
 use tre_client::wire::message::dsm::{self, EventTerms, PseudoBid, PseudoBids};
+use tre_client::wire::message::kept::Content;
 use tre_client::wire::role::Role;
 use tre_client::wire::units::{Slot, UnixMillis, WattHours};
 
 use crate::failure::Failure;
+use crate::keep::keep;
 use crate::options::{Output, Peer, SlotChoice};
 use crate::output;
 
@@ -17,8 +21,10 @@ use crate::output;
 pub(crate) enum Command {
     /// Open an event: meters may bid until its deadline.
     OpenEvent(OpenOptions),
+    /// Take an event back that is not decided: every bid loses.
+    CancelEvent(CancelOptions),
     /// The pseudo-bids of an event, after its deadline.
-    Bids(EventOptions),
+    Bids(BidsOptions),
     /// Decide which pseudo-bids win, once.
     Decide(DecideOptions),
     /// Where an event stands.
@@ -50,6 +56,24 @@ pub(crate) struct OpenOptions {
 enum Direction {
     Reduce,
     Increase,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CancelOptions {
+    #[command(flatten)]
+    peer: Peer,
+    /// The event.
+    #[arg(value_name = "EVENT")]
+    event: EventId,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BidsOptions {
+    #[command(flatten)]
+    event: EventOptions,
+    /// Also write the set into this folder, as the TRE signed it.
+    #[arg(long, value_name = "FOLDER")]
+    keep: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -104,9 +128,11 @@ fn energy(text: &str) -> Result<WattHours, String> {
 pub(crate) async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::OpenEvent(options) => open(options).await,
-        Command::Bids(EventOptions { peer, event, output }) => {
-            print_bids(connect(&peer).await?.bids(&event).await?, output)
+        Command::CancelEvent(CancelOptions { peer, event }) => {
+            connect(&peer).await?.cancel_event(&event).await?;
+            output::line(&format!("{event} is cancelled"))
         }
+        Command::Bids(options) => bids(options).await,
         Command::Decide(options) => decide(options).await,
         Command::Outcome(EventOptions { peer, event, output }) => {
             let outcome = connect(&peer).await?.outcome(&event).await?;
@@ -139,6 +165,18 @@ async fn open(options: OpenOptions) -> Result<(), Failure> {
     dsm.open_event(&options.event, terms).await?;
     let (event, from, to) = (options.event, from_slot.get(), to_slot.get());
     output::line(&format!("event {event}: slots {from} to {to}, bids until {deadline}"))
+}
+
+async fn bids(options: BidsOptions) -> Result<(), Failure> {
+    let EventOptions { peer, event, output } = options.event;
+    let mut dsm = connect(&peer).await?;
+    let bids = dsm.signed_bids(&event).await?;
+    if let Some(folder) = &options.keep {
+        let (name, dsm_id) = (format!("bids-{event}"), dsm.0.own().identity().id.clone());
+        let content = Content::PseudoBids { dsm: dsm_id, event, bids: bids.clone() };
+        keep(&mut dsm.0, folder, vec![(name, content)]).await?;
+    }
+    print_bids(bids.document.pseudo_bids, output)
 }
 
 async fn decide(options: DecideOptions) -> Result<(), Failure> {

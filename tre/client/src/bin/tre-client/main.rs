@@ -5,11 +5,13 @@
 
 #![forbid(unsafe_code)]
 
+mod account;
 mod advise;
 mod check_bill;
 mod dno;
 mod dsm;
 mod failure;
+mod keep;
 mod meter;
 mod operator;
 mod options;

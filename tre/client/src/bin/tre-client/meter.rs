@@ -11,7 +11,7 @@ use tre_client::wire::role::Role;
 
 use crate::failure::Failure;
 use crate::options::{Output, Peer, SlotChoice};
-use crate::{check_bill, output, replay};
+use crate::{account, check_bill, keep, output, replay};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -19,7 +19,7 @@ pub(crate) enum Command {
     Replay(replay::Options),
     /// The prices of our tariff.
     Prices(PriceOptions),
-    /// What the TRE holds on our account.
+    /// All that the TRE holds on us: readings, groups, privacy budget, bids, running bill.
     Account(PlainOptions),
     /// The bills of our account.
     Bills(BillOptions),
@@ -45,9 +45,9 @@ pub(crate) struct PriceOptions {
 #[derive(Debug, Args)]
 pub(crate) struct PlainOptions {
     #[command(flatten)]
-    peer: Peer,
+    pub(crate) peer: Peer,
     #[command(flatten)]
-    output: Output,
+    pub(crate) output: Output,
 }
 
 #[derive(Debug, Args)]
@@ -65,14 +65,14 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Replay(options) => replay::run(options).await,
         Command::Prices(options) => prices(options).await,
-        Command::Account(options) => account(options).await,
-        Command::Bills(BillOptions { peer, keep, output }) => {
+        Command::Account(options) => account::run(options).await,
+        Command::Bills(BillOptions { peer, keep: folder, output }) => {
             let meter = &mut connect(&peer).await?;
             let bills = meter.bills().await?;
-            if let Some(folder) = keep {
+            if let Some(folder) = folder {
                 for bill in &bills {
                     let name = format!("bill-{}", bill.document.to_slot.get());
-                    check_bill::keep(&folder, &name, &meter.keep(Content::Bill(bill.clone())))?;
+                    keep::write(&folder, &name, &meter.keep(Content::Bill(bill.clone())))?;
                 }
             }
             print_bills(bills, output)
@@ -98,7 +98,7 @@ async fn prices(options: PriceOptions) -> Result<(), Failure> {
     let series = meter.prices(from).await?;
     if let Some(folder) = &options.keep {
         let name = format!("prices-{}", from.get());
-        check_bill::keep(folder, &name, &meter.keep(Content::Prices(series.clone())))?;
+        keep::write(folder, &name, &meter.keep(Content::Prices(series.clone())))?;
     }
     if options.output.json {
         return output::json(&series);
@@ -109,23 +109,6 @@ async fn prices(options: PriceOptions) -> Result<(), Failure> {
         [price.slot.get().to_string(), price.price.get().to_string()]
     };
     output::table(["from slot", "micro-currency/kWh"], series.prices.iter().map(row))
-}
-
-async fn account(options: PlainOptions) -> Result<(), Failure> {
-    let account = connect(&options.peer).await?.account().await?;
-    if options.output.json {
-        return output::json(&account);
-    }
-    let row = |name: &str, value: String| [String::from(name), value];
-    output::table(
-        ["what the TRE holds", ""],
-        [
-            row("billing period since slot", account.period_from.get().to_string()),
-            row("running bill, nano-currency", account.running_nano),
-            row("readings above capacity", account.over_capacity.to_string()),
-            row("time of the TRE, ms since 1970", account.time.get().to_string()),
-        ],
-    )
 }
 
 /// Prints bills, a supplier's or a meter's.

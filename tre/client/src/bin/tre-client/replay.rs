@@ -15,7 +15,7 @@ use tre_client::wire::units::{PricePerKwh, WattHours};
 use crate::failure::Failure;
 use crate::meter::connect;
 use crate::options::{Output, Peer, SlotChoice};
-use crate::{check_bill, output};
+use crate::{keep, output};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -106,7 +106,7 @@ fn keep_receipts(folder: &Path, kept: &Kept) -> Result<(), Failure> {
     let Content::Receipts { receipts, .. } = &kept.content else { return Ok(()) };
     let Some(first) = receipts.receipts.first() else { return Ok(()) };
     let (slot, count) = (first.slot.get(), receipts.receipts.len());
-    check_bill::keep(folder, &format!("receipts-{slot}-{}-{count}", word(&first.status)), kept)
+    keep::write(folder, &format!("receipts-{slot}-{}-{count}", word(&first.status)), kept)
 }
 
 fn rule(options: &Options) -> Result<BidRule, Failure> {

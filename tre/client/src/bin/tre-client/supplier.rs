@@ -6,9 +6,13 @@ use clap::{Args, Subcommand};
 use tre_client::file::{self, prices};
 use tre_client::supplier::Supplier;
 use tre_client::wire::id::TariffId;
+use tre_client::wire::message::Signed;
+use tre_client::wire::message::kept::Content;
+use tre_client::wire::message::supplier::Bill;
 use tre_client::wire::role::Role;
 
 use crate::failure::Failure;
+use crate::keep::keep;
 use crate::meter::print_bills;
 use crate::options::{Output, Peer, SlotChoice};
 use crate::output;
@@ -54,6 +58,9 @@ pub(crate) struct EndOptions {
 pub(crate) struct BillOptions {
     #[command(flatten)]
     peer: Peer,
+    /// Also write each bill into this folder, as the TRE signed it.
+    #[arg(long, value_name = "FOLDER")]
+    keep: Option<PathBuf>,
     #[command(flatten)]
     output: Output,
 }
@@ -75,10 +82,21 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
             supplier.end_period(&tariff, end).await?;
             output::line(&format!("tariff {tariff}: the period ends before slot {}", end.get()))
         }
-        Command::Bills(BillOptions { peer, output }) => {
-            print_bills(connect(&peer).await?.bills().await?, output)
-        }
+        Command::Bills(options) => bills(options).await,
     }
+}
+
+async fn bills(options: BillOptions) -> Result<(), Failure> {
+    let mut supplier = connect(&options.peer).await?;
+    let bills = supplier.bills().await?;
+    if let Some(folder) = &options.keep {
+        let named = |bill: &Signed<Bill>| {
+            let (account, to) = (&bill.document.account, bill.document.to_slot.get());
+            (format!("bill-{account}-{to}"), Content::Bill(bill.clone()))
+        };
+        keep(&mut supplier.0, folder, bills.iter().map(named).collect()).await?;
+    }
+    print_bills(bills, options.output)
 }
 
 async fn connect(peer: &Peer) -> Result<Supplier, Failure> {
