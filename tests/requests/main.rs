@@ -9,3 +9,4 @@ mod batch;
 mod crowd;
 mod fixture;
 mod raw;
+mod revocations;

@@ -38,7 +38,8 @@ pub(crate) const ANONYMOUS_BODY_BYTES: usize = 1024;
 /// Body of a meter: a full batch of readings has about 20 KiB. Unit: bytes.
 pub(crate) const METER_BODY_BYTES: usize = 32 * 1024;
 
-/// Body of a refused request that is read and thrown away: nobody's may be larger than half of it.
+/// Body of a refused request that is read and thrown away: but for revocation lists nobody's may be
+/// larger than half of it.
 /// Unit: bytes.
 pub(crate) const THROWN_AWAY_BYTES: usize = 2 * tre_wire::bounds::BODY_BYTES;
 

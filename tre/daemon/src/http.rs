@@ -2,12 +2,16 @@
 
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER,
+};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
 use tre_wire::problem::{MEDIA_TYPE, Problem, ProblemType};
+use tre_wire::revocation::PUT_BYTES;
 use tre_wire::role::Role;
 use tre_wire::{bounds as wire_bounds, json};
 
@@ -15,6 +19,9 @@ use crate::bounds;
 
 /// Media type of every body that is not a problem.
 const JSON: &str = "application/json";
+
+/// Where the one call stands whose body may be longer than a message.
+pub(crate) const REVOCATIONS: &str = "/v1/revocations";
 
 /// A request that has arrived whole.
 #[derive(Debug)]
@@ -43,13 +50,22 @@ pub(crate) type Answer = Vec<u8>;
 pub(crate) async fn receive(
     request: Request<Incoming>,
     role: Option<Role>,
+    long_body: &Semaphore,
 ) -> Result<Call, Problem> {
-    let most = body_bytes(role);
     let (head, body) = request.into_parts();
+    let is_long =
+        matches!(role, Some(Role::Operator | Role::Registrar)) && head.uri.path() == REVOCATIONS;
+    let most = if is_long { PUT_BYTES } else { body_bytes(role) };
     if let Err(refusal) = acceptable(&head, most) {
         throw_away(body).await;
         return Err(refusal);
     }
+    // One at a time: connections have no room for bodies of this length.
+    let place = if is_long { Some(long_body.try_acquire()) } else { None };
+    let Ok(_place) = place.transpose() else {
+        throw_away(body).await;
+        return Err(problem(ProblemType::Busy, "another list is being read; try again"));
+    };
     let body = collect(body, most).await?;
     let path = head.uri.path().to_owned();
     let query = head.uri.query().unwrap_or_default().to_owned();
@@ -135,7 +151,19 @@ impl Call {
     ///
     /// [`ProblemType::Malformed`] with the field and position.
     pub(crate) fn message<T: DeserializeOwned + Serialize>(&self) -> Result<T, Problem> {
-        json::decode_request(&self.body)
+        self.message_at_most(wire_bounds::BODY_BYTES)
+    }
+
+    /// Decodes a body that may be longer than others.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::message`].
+    pub(crate) fn message_at_most<T: DeserializeOwned + Serialize>(
+        &self,
+        most: usize,
+    ) -> Result<T, Problem> {
+        json::decode_request_at_most(&self.body, most)
             .map_err(|error| Problem::new(ProblemType::Malformed, error.detail()))
     }
 
@@ -180,7 +208,8 @@ pub(crate) fn answer<T: Serialize>(message: &T) -> Result<Answer, Problem> {
 
 /// The answer as HTTP.
 pub(crate) fn respond(result: Result<Answer, Problem>) -> Response<Full<Bytes>> {
-    let later = result.as_ref().is_err_and(|problem| problem.kind == ProblemType::Busy);
+    let is = |kind| result.as_ref().is_err_and(|problem| problem.kind == kind);
+    let (later, last) = (is(ProblemType::Busy), is(ProblemType::Revoked));
     let (status, media_type, body) = match result {
         Ok(body) => (StatusCode::OK, JSON, body),
         Err(problem) => {
@@ -194,6 +223,9 @@ pub(crate) fn respond(result: Result<Answer, Problem>) -> Response<Full<Bytes>> 
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if last {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     if later {
         headers.insert(RETRY_AFTER, HeaderValue::from(bounds::RETRY_AFTER.as_secs()));
     }

@@ -23,12 +23,14 @@ mod peer;
 mod quotes;
 mod random;
 mod record;
+mod revocations;
 mod routes;
 mod sandbox;
 mod serve;
 mod server;
 mod shared;
 mod standing;
+mod status;
 mod tls;
 mod tpm;
 

@@ -6,8 +6,10 @@ use tre_wire::message::StartState;
 use tre_wire::problem::{Problem, ProblemType};
 use tre_wire::role::Role;
 
-use crate::calls::{attestation, dno, dsm, enrolment, meter, open, operator, registrar, supplier};
-use crate::http::{Answer, Call, problem};
+use crate::calls::{
+    attestation, dno, dsm, enrolment, meter, open, operator, registrar, status, supplier,
+};
+use crate::http::{self, Answer, Call, problem};
 use crate::peer::Peer;
 use crate::shared::Shared;
 
@@ -46,6 +48,7 @@ enum Name {
     Connections,
     Metrics,
     Alerts,
+    PutRevocations,
     Meter(MeterCall),
     Company(CompanyCall),
 }
@@ -127,6 +130,7 @@ const ROUTES: &[Route] = {
         route(Get, "/v1/bills", &[Supplier], SERVING, Name::Company(CompanyCall::Bills)),
         route(Put, "/v1/connections/{}", &[Registrar], SERVING, Name::PutConnection),
         route(Get, "/v1/connections", &[Registrar], SERVING, Name::Connections),
+        route(Put, http::REVOCATIONS, &[Operator, Registrar], SERVING, Name::PutRevocations),
         route(Get, "/v1/metrics", &[Operator], None, Name::Metrics),
         route(Get, "/v1/alerts", &[Operator], SERVING, Name::Alerts),
     ]
@@ -139,6 +143,7 @@ const ROUTES: &[Route] = {
 /// The problem to answer with.
 pub(crate) async fn dispatch(shared: &Shared, peer: &Peer, call: &Call) -> Result<Answer, Problem> {
     let role = peer.identity.as_ref().map(|identity| identity.role);
+    peer.believed(&shared.revocations.borrow())?;
     let (route, id) = find(&call.method, &call.path, role)?;
     admit(route, role, shared.standing.borrow().state())?;
     match &peer.identity {
@@ -180,6 +185,7 @@ async fn for_role(
         Name::CompleteEnrolment => enrolment::complete(shared, peer, call).await,
         Name::PutConnection => registrar::put_connection(shared, call, id).await,
         Name::Connections => registrar::connections(shared, call).await,
+        Name::PutRevocations => status::put_revocations(shared, call),
         Name::Metrics => operator::metrics(shared, call),
         Name::Alerts => operator::alerts(shared, call).await,
         Name::Meter(name) => for_meter(name, shared, call, own).await,

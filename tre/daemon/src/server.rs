@@ -115,7 +115,7 @@ async fn answer(
     peer: Rc<Peer>,
 ) -> Result<Response<Full<Bytes>>, core::convert::Infallible> {
     let role = peer.identity.as_ref().map(|identity| identity.role);
-    let result = match http::receive(request, role).await {
+    let result = match http::receive(request, role, &shared.long_body).await {
         Ok(call) => routes::dispatch(&shared, &peer, &call).await,
         Err(problem) => Err(problem),
     };

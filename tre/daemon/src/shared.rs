@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use measured_boot::pcr::PcrValues;
 use measured_boot::tpm::Public;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tre_store::TwoSlotRegion;
 use tre_tpm::SealPolicy;
 use tre_wire::deployment::Deployment;
@@ -15,8 +15,10 @@ use crate::calls::enrolment::Pending;
 use crate::clock::Clock;
 use crate::metrics::Counters;
 use crate::owner::Owner;
+use crate::revocations::Revocations;
 use crate::server::Front;
 use crate::standing::Standing;
+use crate::status::StatusStore;
 use crate::tpm::TpmHandle;
 
 /// What all connections share.
@@ -36,6 +38,12 @@ pub(crate) struct Shared {
     pub(crate) pending: RefCell<Option<Pending>>,
     /// Where the enrolment record stands.
     pub(crate) region: RefCell<TwoSlotRegion>,
+    /// Where what the status key said is kept.
+    pub(crate) status: RefCell<StatusStore>,
+    /// Which keys are no longer believed.
+    pub(crate) revocations: watch::Sender<Revocations>,
+    /// A place for the one long body that is taken in at a time.
+    pub(crate) long_body: Semaphore,
     /// The PCR values under which secrets are sealed.
     pub(crate) seal_policy: SealPolicy,
     /// The present TLS side.

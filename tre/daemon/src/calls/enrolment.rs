@@ -146,12 +146,13 @@ pub(crate) async fn complete(shared: &Shared, peer: &Peer, call: &Call) -> Resul
     let policy = shared.seal_policy;
     let enrolling = Enrolling { tre_id, names, chains, keys };
     let sealed = shared.tpm.run(move |tpm| Enrolled::seal(tpm, &policy, enrolling));
-    let (enrolled, secrets) = sealed.await.map_err(unavailable)?.map_err(internal)?;
+    let (enrolled, secrets, status) = sealed.await.map_err(unavailable)?.map_err(internal)?;
     let bytes = enrolled.to_bytes().map_err(internal)?;
     let front = front::enrolled(shared, &enrolled, &secrets.keys).map_err(internal)?;
     if shared.standing.borrow().state() != StartState::New {
         return Err(enrolled_meanwhile());
     }
+    shared.status.borrow_mut().begin(status).map_err(internal)?;
     shared.region.borrow_mut().write(&bytes).map_err(internal)?;
     // From here on the box is enrolled, and no answer may say otherwise.
     let reason = LockReason::Owning;
@@ -252,7 +253,7 @@ fn check_chain(
     let provider = rustls::crypto::ring::default_provider();
     let algorithms = provider.signature_verification_algorithms.all;
     certificate
-        .verify_for_usage(algorithms, &anchors, above, now, usage, None, None)
+        .verify_for_usage(algorithms, &anchors, above, now, usage, None, Some(&tls::direct))
         .map_err(broken)?;
     let found = certificate.subject_public_key_info();
     if found.as_ref() != spki {

@@ -21,6 +21,7 @@ pub(crate) mod open;
 pub(crate) mod operator;
 pub(crate) mod registrar;
 mod signing;
+pub(crate) mod status;
 pub(crate) mod supplier;
 
 /// The owner of the grid's state; without a deployment there is none.

@@ -10,6 +10,7 @@ use tre_wire::message::enrolment::{ActivateCredential, BeginEnrolment, CompleteE
 use tre_wire::message::meter::{BidRequest, Readings};
 use tre_wire::message::registrar::ConnectionRecord;
 use tre_wire::message::supplier::{EndPeriod, PostPrices};
+use tre_wire::revocation::PutRevocations;
 
 use crate::case::Leaf::{Absent, Hex, Hex32, Id, Integer, MaybeInteger, Text, Word};
 use crate::case::{Case, Leaf, Unknown, recode};
@@ -103,15 +104,23 @@ pub(crate) const REQUESTS: &[Case] = &[
     ),
     request!("end-period", EndPeriod, &[("/tariff", ID), ("/end_slot", SLOT)]),
     case!(
+        "put-revocations",
+        recode::<PutRevocations>,
+        BODY_BYTES,
+        Unknown::Refused,
+        &[("/list", Text), ("/signature", Text)]
+    ),
+    case!(
         "deployment",
         recode_deployment,
         deployment::MAX_BYTES,
         Unknown::Refused,
         &[
-            ("/format", Integer(1, 1)),
+            ("/format", Integer(2, 2)),
             ("/trust_domain", Id(253)),
             ("/tre_authorities/*", Hex),
             ("/grid_authorities/*", Hex),
+            ("/status_key", Hex),
             ("/policy/format", Integer(3, 3)),
             ("/policy/name", Text),
             ("/policy/slot_ms", Integer(100, 86_400_000)),

@@ -16,6 +16,7 @@ mod options;
 mod output;
 mod registrar;
 mod replay;
+mod revocations;
 mod supplier;
 
 use std::process::ExitCode;
