@@ -8,5 +8,7 @@ mod bad;
 mod batch;
 mod crowd;
 mod fixture;
+mod matrix;
 mod raw;
+mod renewal;
 mod revocations;

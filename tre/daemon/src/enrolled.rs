@@ -15,7 +15,7 @@ use tre_wire::document;
 use tre_wire::hex::HexBytes;
 use tre_wire::id::PeerId;
 use tre_wire::json::{self, JsonError};
-use tre_wire::message::enrolment::CompleteEnrolment;
+use tre_wire::message::enrolment::{CompleteEnrolment, RenewCertificates};
 use zeroize::Zeroizing;
 
 use crate::keys::{KeyError, Keys};
@@ -183,6 +183,18 @@ impl Enrolled {
         let Secrets { owner, keys } = Secrets::from_bytes(&plain).map_err(EnrolledError::Keys)?;
         tpm.take_ownership(&owner).map_err(EnrolledError::Owner)?;
         Ok((keys, Envelope::new(&secret, status::ENVELOPE_LABEL)))
+    }
+
+    /// Shows newer certificates from now on. The record on the disk stays as it was signed.
+    pub(crate) fn renew(&mut self, newer: RenewCertificates) {
+        let RenewCertificates { attestation_key_chain, tls_chain, document_chain } = newer;
+        let record_signature = self.chains.record_signature.clone();
+        self.chains = CompleteEnrolment {
+            attestation_key_chain,
+            tls_chain,
+            document_chain,
+            record_signature,
+        };
     }
 
     /// The record as bytes for the disk.

@@ -7,7 +7,7 @@ use tre_wire::problem::{Problem, ProblemType};
 use tre_wire::role::Role;
 
 use crate::calls::{
-    attestation, dno, dsm, enrolment, meter, open, operator, registrar, status, supplier,
+    attestation, dno, dsm, enrolment, meter, open, operator, registrar, renewal, status, supplier,
 };
 use crate::http::{self, Answer, Call, problem};
 use crate::peer::Peer;
@@ -49,6 +49,7 @@ enum Name {
     Metrics,
     Alerts,
     PutRevocations,
+    Renew,
     Meter(MeterCall),
     Company(CompanyCall),
 }
@@ -130,6 +131,7 @@ const ROUTES: &[Route] = {
         route(Get, "/v1/bills", &[Supplier], SERVING, Name::Company(CompanyCall::Bills)),
         route(Put, "/v1/connections/{}", &[Registrar], SERVING, Name::PutConnection),
         route(Get, "/v1/connections", &[Registrar], SERVING, Name::Connections),
+        route(Put, "/v1/certificates", &[Operator], SERVING, Name::Renew),
         route(Put, http::REVOCATIONS, &[Operator, Registrar], SERVING, Name::PutRevocations),
         route(Get, "/v1/metrics", &[Operator], None, Name::Metrics),
         route(Get, "/v1/alerts", &[Operator], SERVING, Name::Alerts),
@@ -185,6 +187,7 @@ async fn for_role(
         Name::CompleteEnrolment => enrolment::complete(shared, peer, call).await,
         Name::PutConnection => registrar::put_connection(shared, call, id).await,
         Name::Connections => registrar::connections(shared, call).await,
+        Name::Renew => renewal::renew(shared, call),
         Name::PutRevocations => status::put_revocations(shared, call),
         Name::Metrics => operator::metrics(shared, call),
         Name::Alerts => operator::alerts(shared, call).await,
@@ -348,6 +351,22 @@ mod tests {
                 assert_eq!(refused, Err(ProblemType::NotServing), "{route:?}");
             }
         }
+    }
+
+    /// The table that the tests of the running box go through has every call, and no other.
+    #[test]
+    fn the_published_table_is_this_one() {
+        let published = include_str!("../../../tests/vectors/v1/calls.tsv");
+        let row = |route: &Route| {
+            let verb = format!("{:?}", route.verb).to_uppercase();
+            let roles: Vec<&str> = route.who.iter().map(|role| role.as_str()).collect();
+            let who = if roles.is_empty() { "anyone".to_owned() } else { roles.join(",") };
+            let when = route.when.map_or("any", StartState::as_str);
+            format!("{verb}\t{}\t{who}\t{when}", route.path)
+        };
+        let found: Vec<String> = ROUTES.iter().map(row).collect();
+        let lines = published.lines().filter(|line| !line.starts_with('#'));
+        assert_eq!(found, lines.collect::<Vec<_>>());
     }
 
     #[test]

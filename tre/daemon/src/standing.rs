@@ -118,9 +118,12 @@ pub(crate) fn start(disk: Device, tpm: &mut dyn Tpm) -> Result<Started, StartErr
         Ok(deployment) => {
             let standing = match stand(&region, tpm, &deployment) {
                 Opened::Not(standing) => standing,
-                Opened::Enrolled(enrolled, keys, envelope) => match status.open(envelope) {
+                Opened::Enrolled(mut enrolled, keys, envelope) => match status.open(envelope) {
                     Ok(kept) => {
-                        revocations = kept;
+                        revocations = kept.revocations.clone();
+                        if let Some(newer) = kept.certificates.clone() {
+                            enrolled.renew(newer);
+                        }
                         Standing::Serving(enrolled, keys)
                     }
                     Err(error) => locked(Some(enrolled), LockReason::Status(error)),

@@ -204,30 +204,43 @@ fn check(
     pending: &Pending,
     chains: &CompleteEnrolment,
 ) -> Result<(), Problem> {
-    let own = Identity {
-        trust_domain: deployment.trust_domain.clone(),
-        role: Role::Tre,
-        id: pending.tre_id.clone(),
-    };
-    let attestation_key = AikPublic::check(&shared.measured.attestation_key).map_err(internal)?;
-    let attestation_key = attestation_key.point().to_spki_der().to_vec();
-    let tls_key = pending.keys.tls.spki().map_err(internal)?;
-    let document_key = pending.keys.document.spki().map_err(internal)?;
-    let refused =
-        |refusal: ChainRefusal| Problem::new(ProblemType::OutOfBounds, refusal.to_string());
-    let now = shared.clock.now();
-    for (key, chain, spki, usage) in [
-        ("attestation", &chains.attestation_key_chain, attestation_key, attestation_key_usage()),
-        ("TLS", &chains.tls_chain, tls_key, KeyUsage::server_auth()),
-        ("document", &chains.document_chain, document_key, document_key_usage()),
-    ] {
-        let now = core::time::Duration::from_millis(now.get());
-        let now = UnixTime::since_unix_epoch(now);
-        check_chain(key, chain, &spki, usage, deployment, &own, now).map_err(refused)?;
-    }
+    let CompleteEnrolment { attestation_key_chain, tls_chain, document_chain, .. } = chains;
+    let three = [attestation_key_chain, tls_chain, document_chain].map(Vec::as_slice);
+    check_chains(shared, deployment, (&pending.tre_id, &pending.keys), three)?;
     let signature = chains.record_signature.as_slice();
     let record = pending.names.check(&pending.tre_id, deployment, signature);
     record.map_err(|refusal| Problem::new(ProblemType::OutOfBounds, refusal.to_string()))?;
+    Ok(())
+}
+
+/// Checks that the chains of attestation, TLS and document key certify this box's keys as `tre_id`,
+/// now.
+pub(super) fn check_chains(
+    shared: &Shared,
+    deployment: &Deployment,
+    (tre_id, keys): (&PeerId, &Keys),
+    [attestation_key_chain, tls_chain, document_chain]: [&[HexBytes]; 3],
+) -> Result<(), Problem> {
+    let own = Identity {
+        trust_domain: deployment.trust_domain.clone(),
+        role: Role::Tre,
+        id: tre_id.clone(),
+    };
+    let attestation_key = AikPublic::check(&shared.measured.attestation_key).map_err(internal)?;
+    let attestation_key = attestation_key.point().to_spki_der().to_vec();
+    let tls_key = keys.tls.spki().map_err(internal)?;
+    let document_key = keys.document.spki().map_err(internal)?;
+    let refused =
+        |refusal: ChainRefusal| Problem::new(ProblemType::OutOfBounds, refusal.to_string());
+    let now = core::time::Duration::from_millis(shared.clock.now().get());
+    let now = UnixTime::since_unix_epoch(now);
+    for (key, chain, spki, usage) in [
+        ("attestation", attestation_key_chain, attestation_key, attestation_key_usage()),
+        ("TLS", tls_chain, tls_key, KeyUsage::server_auth()),
+        ("document", document_chain, document_key, document_key_usage()),
+    ] {
+        check_chain(key, chain, &spki, usage, deployment, &own, now).map_err(refused)?;
+    }
     Ok(())
 }
 

@@ -20,6 +20,7 @@ pub(crate) mod meter;
 pub(crate) mod open;
 pub(crate) mod operator;
 pub(crate) mod registrar;
+pub(crate) mod renewal;
 mod signing;
 pub(crate) mod status;
 pub(crate) mod supplier;

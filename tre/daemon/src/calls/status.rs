@@ -25,7 +25,7 @@ pub(crate) fn put_revocations(shared: &Shared, call: &Call) -> Result<Answer, Pr
         .map_err(refused)?;
     if next != before {
         // Durable first: what was in force once must be so after a power cut, too.
-        shared.status.borrow_mut().keep(&next).map_err(internal)?;
+        shared.status.borrow_mut().keep_revocations(&next).map_err(internal)?;
         let (number, keys) = (next.sequence(), next.keys.len());
         shared.revocations.send_replace(next);
         log::line(&format!("revocation list {number} in force, {keys} keys"));

@@ -6,7 +6,9 @@ use tre_wire::deployment::{self, Deployment};
 use tre_wire::json;
 use tre_wire::message::dno::PutGroup;
 use tre_wire::message::dsm::{Decision, OpenEvent};
-use tre_wire::message::enrolment::{ActivateCredential, BeginEnrolment, CompleteEnrolment};
+use tre_wire::message::enrolment::{
+    ActivateCredential, BeginEnrolment, CompleteEnrolment, RenewCertificates,
+};
 use tre_wire::message::meter::{BidRequest, Readings};
 use tre_wire::message::registrar::ConnectionRecord;
 use tre_wire::message::supplier::{EndPeriod, PostPrices};
@@ -103,6 +105,11 @@ pub(crate) const REQUESTS: &[Case] = &[
         &[("/tariff", ID), ("/from_slot", SLOT), ("/prices/*", PRICE),]
     ),
     request!("end-period", EndPeriod, &[("/tariff", ID), ("/end_slot", SLOT)]),
+    request!(
+        "renew-certificates",
+        RenewCertificates,
+        &[("/attestation_key_chain/*", Hex), ("/tls_chain/*", Hex), ("/document_chain/*", Hex),]
+    ),
     case!(
         "put-revocations",
         recode::<PutRevocations>,
