@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 
 use anyhow::{Context as _, Result, ensure};
 use attest_verifier::{AnyKeyConnection, ClientIdentity, Method};
+use measured_boot::manifest::{Purpose, ReferenceManifest};
 use serde_json::Value;
 use tre_tests::domain::{TestDomain, now};
 use tre_tests::hosted::{Hosted, HostedMachine};
@@ -30,8 +31,8 @@ impl Desk {
         let (address, tre_id) = (hosted.address().to_string(), "tre-1".parse()?);
         reference.enrol(&domain, &address, machine.ek_roots(), &tre_id).await?;
         // The command lines believe no manifest for DEMO; this domain's key signs another.
-        let mut manifest: Value = serde_json::from_slice(reference.manifest())?;
-        manifest["purpose"] = "PRODUCTION".into();
+        let mut manifest: ReferenceManifest = serde_json::from_slice(reference.manifest())?;
+        manifest.purpose = Purpose::Production;
         let manifest = serde_json::to_vec(&manifest)?;
         let (home, reason) = (domain.domain(), Some("a domain of tests"));
         let signed = home.signer()?.sign(&manifest, home.purpose(), reason, now()?)?;
