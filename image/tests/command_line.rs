@@ -31,8 +31,8 @@ fn deployment(folder: &Path) -> PathBuf {
     let policy = fs::read_to_string(policy).expect("committed");
     let path = folder.join("deployment.json");
     let text = format!(
-        r#"{{"format":1,"trust_domain":"tre.test","tre_authorities":["3000"],
-        "grid_authorities":["3000"],"policy":{policy}}}"#
+        r#"{{"format":2,"trust_domain":"tre.test","tre_authorities":["3000"],
+        "grid_authorities":["3000"],"status_key":"3000","policy":{policy}}}"#
     );
     fs::write(&path, text).expect("writes");
     path

@@ -1,6 +1,7 @@
 //! The commands: files in, files out, and a few lines about it.
 
 mod fleet;
+mod renew_tre;
 mod revoke;
 mod roles;
 mod secret;
@@ -27,6 +28,7 @@ use tre_wire::units::UnixMillis;
 use crate::{Deployment, Enrol, Init, Reseal};
 
 pub(crate) use fleet::issue_fleet;
+pub(crate) use renew_tre::renew_tre;
 pub(crate) use revoke::{reason, revoke};
 pub(crate) use roles::{issue, renew, request};
 pub(crate) use secret::Unlock;

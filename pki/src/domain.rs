@@ -309,7 +309,7 @@ impl Domain {
         Ok(register)
     }
 
-    /// The deployment file: this domain's two authorities under `policy` (JSON).
+    /// The deployment file: this domain's authorities and status key, and `policy` (JSON).
     ///
     /// # Errors
     ///
@@ -321,11 +321,14 @@ impl Domain {
             let der = authority::read_certificate(kind, &file).map_err(DomainError::Authority)?;
             Ok(vec![HexBytes(der.to_vec())])
         };
+        let status_key = StatusKey::from_pem(&self.public_file(KeyName::Status)?);
+        let status_key = status_key.map_err(DomainError::StatusKey)?;
         let deployment = Deployment {
-            format: 1,
+            format: deployment::FORMAT,
             trust_domain: self.trust_domain.clone(),
             tre_authorities: anchor(AuthorityKind::Tre)?,
             grid_authorities: anchor(AuthorityKind::Grid)?,
+            status_key: HexBytes(status_key.to_spki_der().to_vec()),
             policy,
         };
         let bytes = json::encode(&deployment).map_err(DomainError::Json)?;

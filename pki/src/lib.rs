@@ -37,6 +37,7 @@ mod pem;
 pub mod register;
 pub mod release;
 pub mod renew;
+pub mod renew_tre;
 pub mod request;
 pub mod revoke;
 pub mod validity;

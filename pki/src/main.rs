@@ -52,6 +52,8 @@ enum Command {
     Reseal(Reseal),
     /// Appraises a new box, makes its TPM prove its keys, and certifies them.
     Enrol(Enrol),
+    /// Attests a TRE that serves and hands it newer certificates of its keys.
+    RenewTre(RenewTre),
 }
 
 #[derive(Args, Debug)]
@@ -241,6 +243,38 @@ struct Reseal {
 }
 
 #[derive(Args, Debug)]
+struct RenewTre {
+    /// Where the box listens: HOST:PORT.
+    address: String,
+    /// Its name.
+    #[arg(long)]
+    tre_id: PeerId,
+    /// The domain's folder.
+    #[arg(long)]
+    domain: PathBuf,
+    /// The deployment file, byte for byte as the box was given it.
+    #[arg(long)]
+    deployment: PathBuf,
+    /// A reference manifest, with its signature in MANIFEST.sig; may be repeated.
+    #[arg(long, required = true)]
+    manifest: Vec<PathBuf>,
+    /// The key that signed the manifests [default: release.pem of the domain].
+    #[arg(long)]
+    release_key: Option<PathBuf>,
+    /// The operator's key and certificate.
+    #[arg(long)]
+    operator: PathBuf,
+    /// Life of the certificates in days.
+    #[arg(long, default_value_t = pki::enrol::DEFAULT_DAYS)]
+    days: u32,
+    #[command(flatten)]
+    unlock: Unlock,
+    /// Answers in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
 struct Enrol {
     /// Where the box listens: HOST:PORT.
     address: String,
@@ -303,6 +337,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::SignManifest(sign) => cli::sign_manifest(&sign, now),
         Command::Reseal(reseal) => cli::reseal(&reseal, random),
         Command::Enrol(enrol) => cli::enrol(&enrol, now, random),
+        Command::RenewTre(renew) => cli::renew_tre(&renew, now, random),
     }
 }
 

@@ -5,13 +5,13 @@
 //! has seen it keeps as [`Seen`].
 
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
-use measured_boot::digest::{Sha256Digest, sha256};
+use measured_boot::digest::Sha256Digest;
 use serde::{Deserialize, Serialize};
 use tre_wire::hex::Hex32;
 use tre_wire::id::TrustDomain;
-use tre_wire::json::{self, JsonError};
-use tre_wire::revocation::{FORMAT, LABEL, LIST_BYTES, MOST_KEYS, RevocationList, Revoked};
+use tre_wire::revocation::{Edition, LABEL, ListError, RevocationList, Revoked};
 use tre_wire::signed::SignatureError;
 use tre_wire::units::UnixMillis;
 
@@ -36,6 +36,12 @@ impl StatusKey {
     pub fn id(&self) -> Sha256Digest {
         self.0.id()
     }
+
+    /// The `SubjectPublicKeyInfo` (DER).
+    #[must_use]
+    pub fn to_spki_der(&self) -> Vec<u8> {
+        self.0.to_spki_der()
+    }
 }
 
 /// Why a revocation list is not relied on.
@@ -48,64 +54,9 @@ pub enum RevocationError {
     /// A reason, which only manifests have.
     #[error("expected a signature without a reason, found one with it")]
     Reason,
-    /// Signed, and no list.
-    #[error("revocation list is not readable: {0}")]
-    List(#[source] JsonError),
-    /// A later format than this program knows.
-    #[error("expected revocation list format {FORMAT}, found {found}")]
-    Format {
-        /// Format found.
-        found: u32,
-    },
-    /// Another domain's.
-    #[error("expected a revocation list of {expected}, found one of {found}")]
-    OtherDomain {
-        /// The domain of the deployment.
-        expected: TrustDomain,
-        /// The domain of the list.
-        found: TrustDomain,
-    },
-    /// More keys than a list has.
-    #[error("expected at most {MOST_KEYS} revoked keys, found {found}")]
-    TooMany {
-        /// Keys found.
-        found: usize,
-    },
-    /// A key twice: two readings.
-    #[error("expected each revoked key once, found {key} again")]
-    Repeated {
-        /// SHA-256 of the key.
-        key: Hex32,
-    },
-    /// Its time is over: somebody withholds a newer one, or nobody made it.
-    #[error(
-        "expected a revocation list that is good now ({now}), found one good until {until}; \
-             get the newest (ms since 1970)"
-    )]
-    Expired {
-        /// The present.
-        now: UnixMillis,
-        /// Its last moment.
-        until: UnixMillis,
-    },
-    /// A later one was seen.
-    #[error("expected revocation list {seen} or later, found {found}: an old list, kept back")]
-    Older {
-        /// The highest number seen.
-        seen: u32,
-        /// The number found.
-        found: u32,
-    },
-    /// Two lists of one number: the status key is in other hands, or was used twice.
-    #[error("expected the revocation list {sequence} with SHA-256 {seen}, found another, {found}")]
-    Fork {
-        /// Their number.
-        sequence: u32,
-        /// The one seen first.
-        seen: Hex32,
-        /// The other.
-        found: Hex32,
-    },
+    /// Signed, and not to be relied on.
+    #[error(transparent)]
+    List(ListError),
 }
 
 /// A list and its signature file, of which nothing is believed.
@@ -127,8 +78,7 @@ pub struct SignedRevocations<'a> {
 /// The keys that are no longer believed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Revocations {
-    sequence: u32,
-    sha256: Sha256Digest,
+    edition: Edition,
     key: Sha256Digest,
     revoked: BTreeMap<[u8; 32], Revoked>,
 }
@@ -175,41 +125,20 @@ impl SignedRevocations<'_> {
         now: UnixMillis,
     ) -> Result<Revocations, RevocationError> {
         let list = self.list()?;
-        if list.trust_domain != *trust_domain {
-            let (expected, found) = (trust_domain.clone(), list.trust_domain);
-            return Err(RevocationError::OtherDomain { expected, found });
-        }
-        let until = list.valid_until;
-        if now > until {
-            return Err(RevocationError::Expired { now, until });
-        }
-        let found = list.revoked.len();
-        if found > MOST_KEYS {
-            return Err(RevocationError::TooMany { found });
-        }
-        let mut revoked = BTreeMap::new();
-        for entry in list.revoked {
-            let key = entry.spki_sha256;
-            if revoked.insert(key.0, entry).is_some() {
-                return Err(RevocationError::Repeated { key });
-            }
-        }
-        let (sequence, sha256) = (list.sequence, sha256(self.file));
-        Ok(Revocations { sequence, sha256, key: self.key, revoked })
+        list.check(trust_domain, now).map_err(RevocationError::List)?;
+        let edition = Edition::of(list.sequence, self.file);
+        let by_key = |entry: Revoked| (entry.spki_sha256.0, entry);
+        let revoked = list.revoked.into_iter().map(by_key).collect();
+        Ok(Revocations { edition, key: self.key, revoked })
     }
 
     /// The list itself, whatever its domain and time: for whoever makes the next one.
     ///
     /// # Errors
     ///
-    /// [`RevocationError::List`]; [`RevocationError::Format`].
+    /// [`RevocationError::List`].
     pub fn list(self) -> Result<RevocationList, RevocationError> {
-        let list: RevocationList =
-            json::decode_at_most(self.file, LIST_BYTES).map_err(RevocationError::List)?;
-        if list.format != FORMAT {
-            return Err(RevocationError::Format { found: list.format });
-        }
-        Ok(list)
+        RevocationList::from_json(self.file).map_err(RevocationError::List)
     }
 }
 
@@ -219,20 +148,14 @@ impl Revocations {
     ///
     /// # Errors
     ///
-    /// [`RevocationError::Older`]; [`RevocationError::Fork`].
+    /// [`RevocationError::List`].
     pub fn follows(&self, seen: Option<&Seen>) -> Result<Seen, RevocationError> {
-        let (key, sha256) = (Hex32(self.key.0), Hex32(self.sha256.0));
-        let (sequence, own) =
-            (self.sequence, Seen { format: 1, key, sequence: self.sequence, sha256 });
-        match seen.filter(|seen| seen.key == key) {
-            Some(seen) if seen.sequence > sequence => {
-                Err(RevocationError::Older { seen: seen.sequence, found: sequence })
-            }
-            Some(seen) if seen.sequence == sequence && seen.sha256 != sha256 => {
-                Err(RevocationError::Fork { sequence, seen: seen.sha256, found: sha256 })
-            }
-            Some(_) | None => Ok(own),
-        }
+        let key = Hex32(self.key.0);
+        let before = seen.filter(|seen| seen.key == key);
+        let before = before.map(|&Seen { sequence, sha256, .. }| Edition { sequence, sha256 });
+        self.edition.follow(before).map_err(RevocationError::List)?;
+        let Edition { sequence, sha256 } = self.edition;
+        Ok(Seen { format: 1, key, sequence, sha256 })
     }
 
     /// What is said of the key with this SHA-256, if it is revoked.
@@ -244,6 +167,6 @@ impl Revocations {
     /// Its number.
     #[must_use]
     pub const fn sequence(&self) -> u32 {
-        self.sequence
+        self.edition.sequence
     }
 }

@@ -1,4 +1,5 @@
-//! Who was enrolled: one file a TRE, written once and never changed.
+//! Who was enrolled: one file a TRE, written once; of it only the end of the certificates moves, when
+//! they are renewed.
 
 use std::path::{Path, PathBuf};
 
@@ -194,6 +195,21 @@ impl Records {
             }
             Err(error) => Err(RecordError::File(error)),
         }
+    }
+
+    /// Says that certificates of `tre_id` are good until `end`, if no later one is known.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`]; and [`RecordError::File`].
+    pub fn extend(&self, tre_id: &PeerId, end: UnixMillis) -> Result<Record, RecordError> {
+        let mut record = self.read(tre_id)?;
+        record.certificates_end = record.certificates_end.max(end);
+        let path = self.path(tre_id);
+        let bytes = json::encode(&record)
+            .map_err(|source| RecordError::Json { path: path.clone(), source })?;
+        file::replace(&path, &bytes, Access::Everybody).map_err(RecordError::File)?;
+        Ok(record)
     }
 
     /// Removes a record just written, of a box that did not take its certificates.

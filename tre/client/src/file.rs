@@ -191,12 +191,20 @@ fn check_header(reader: &mut csv::Reader<&[u8]>, expected: &'static str) -> Resu
 
 /// The lines of a list with their numbers from 1; text all through.
 fn lines(bytes: &[u8]) -> Result<impl Iterator<Item = (u64, &str)>, TableError> {
-    let text = core::str::from_utf8(bytes).map_err(|error| {
+    Ok((1..).zip(utf8(bytes)?.lines()))
+}
+
+/// The whole file, as text.
+pub(crate) fn text(bytes: &[u8]) -> Result<String, TableError> {
+    utf8(bytes).map(str::to_owned)
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, TableError> {
+    core::str::from_utf8(bytes).map_err(|error| {
         let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
         let ends = before.iter().filter(|&&byte| byte == b'\n').count();
         TableError::NotText { line: u64::try_from(ends).unwrap_or(u64::MAX).saturating_add(1) }
-    })?;
-    Ok((1..).zip(text.lines()))
+    })
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ pub mod own;
 pub mod patience;
 pub mod registrar;
 pub mod replay;
+pub mod revocations;
 pub mod supplier;
 
 pub use attest_verifier::core::document as documents;

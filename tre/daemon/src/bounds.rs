@@ -45,7 +45,8 @@ pub(crate) const METER_BODIES_BYTES: usize = 32 * 1024 * 1024;
 /// Bodies of all companies at once. Unit: bytes.
 pub(crate) const COMPANY_BODIES_BYTES: usize = 16 * 1024 * 1024;
 
-/// Body of a refused request that is read and thrown away: nobody's may be larger than half of it.
+/// Body of a refused request that is read and thrown away: but for revocation lists nobody's may be
+/// larger than half of it.
 /// Unit: bytes.
 pub(crate) const THROWN_AWAY_BYTES: usize = 2 * tre_wire::bounds::BODY_BYTES;
 

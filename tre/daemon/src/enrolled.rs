@@ -15,12 +15,13 @@ use tre_wire::document;
 use tre_wire::hex::HexBytes;
 use tre_wire::id::PeerId;
 use tre_wire::json::{self, JsonError};
-use tre_wire::message::enrolment::CompleteEnrolment;
+use tre_wire::message::enrolment::{CompleteEnrolment, RenewCertificates};
 use zeroize::Zeroizing;
 
 use crate::keys::{KeyError, Keys};
 use crate::random::{self, NoRandomness};
 use crate::record::{KeyNames, RecordRefusal};
+use crate::status;
 
 /// The record, JSON, in one of the two enrolment regions of the disk.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -114,7 +115,7 @@ pub(crate) enum EnrolledError {
 
 impl Enrolled {
     /// Makes the storage key persistent and seals the keys to `policy`, with a new authorization
-    /// for the TPM's owner, which is not set yet.
+    /// for the TPM's owner, which is not set yet. The envelope is for the status record.
     ///
     /// # Errors
     ///
@@ -124,7 +125,7 @@ impl Enrolled {
         tpm: &mut dyn Tpm,
         policy: &SealPolicy,
         enrolling: Enrolling,
-    ) -> Result<(Self, Secrets), EnrolledError> {
+    ) -> Result<(Self, Secrets, Envelope), EnrolledError> {
         let Enrolling { tre_id, names, chains, keys } = enrolling;
         tpm.persist_storage_key().map_err(EnrolledError::StorageKey)?;
         tpm.expect_storage_key(names.storage).map_err(EnrolledError::StorageKey)?;
@@ -147,12 +148,13 @@ impl Enrolled {
             sealed_secret: HexBytes(sealed_secret),
             encrypted_keys: HexBytes(encrypted_keys),
         };
-        Ok((enrolled, secrets))
+        Ok((enrolled, secrets, Envelope::new(&secret, status::ENVELOPE_LABEL)))
     }
 
     /// Opens the enrolment: the signature, then the storage key, then the secret, then the owner.
     ///
     /// The owner's authorization is proven, or set where an enrolment was cut off before it was.
+    /// Gives the keys, and the envelope of the status record.
     ///
     /// # Errors
     ///
@@ -163,7 +165,7 @@ impl Enrolled {
         &self,
         tpm: &mut dyn Tpm,
         deployment: &Deployment,
-    ) -> Result<Keys, EnrolledError> {
+    ) -> Result<(Keys, Envelope), EnrolledError> {
         let names = KeyNames::read(&self.attestation_key_name, &self.storage_key_name)
             .map_err(EnrolledError::Record)?;
         names
@@ -180,7 +182,19 @@ impl Enrolled {
             .map_err(EnrolledError::Envelope)?;
         let Secrets { owner, keys } = Secrets::from_bytes(&plain).map_err(EnrolledError::Keys)?;
         tpm.take_ownership(&owner).map_err(EnrolledError::Owner)?;
-        Ok(keys)
+        Ok((keys, Envelope::new(&secret, status::ENVELOPE_LABEL)))
+    }
+
+    /// Shows newer certificates from now on. The record on the disk stays as it was signed.
+    pub(crate) fn renew(&mut self, newer: RenewCertificates) {
+        let RenewCertificates { attestation_key_chain, tls_chain, document_chain } = newer;
+        let record_signature = self.chains.record_signature.clone();
+        self.chains = CompleteEnrolment {
+            attestation_key_chain,
+            tls_chain,
+            document_chain,
+            record_signature,
+        };
     }
 
     /// The record as bytes for the disk.

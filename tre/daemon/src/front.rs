@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::enrolled::Enrolled;
 use crate::keys::{Keys, PrivateKey};
 use crate::peer::sha256;
+use crate::revocations::InForce;
 use crate::server::Front;
 use crate::shared::Shared;
 use crate::tls::{self, TlsError};
@@ -23,7 +24,8 @@ pub(crate) fn enrolled(
     enrolled: &Enrolled,
     keys: &Keys,
 ) -> Result<Front, TlsError> {
-    certified(shared.deployment.as_ref(), enrolled, keys, Arc::clone(&shared.clock))
+    let revoked = InForce::of(&shared.revocations);
+    certified(shared.deployment.as_ref(), enrolled, keys, Arc::clone(&shared.clock), revoked)
 }
 
 /// The same, before there is anything shared.
@@ -36,10 +38,11 @@ pub(crate) fn certified(
     enrolled: &Enrolled,
     keys: &Keys,
     clock: Arc<Clock>,
+    revoked: InForce,
 ) -> Result<Front, TlsError> {
     let chain = enrolled.chains.tls_chain.iter();
     let chain = chain.map(|der| CertificateDer::from(der.as_slice().to_vec())).collect();
-    front(deployment, &keys.tls, chain, clock)
+    front(deployment, &keys.tls, chain, clock, revoked)
 }
 
 /// A throw-away key, for a box that is new or locked.
@@ -50,10 +53,11 @@ pub(crate) fn certified(
 pub(crate) fn throw_away(
     deployment: Option<&Deployment>,
     clock: Arc<Clock>,
+    revoked: InForce,
 ) -> Result<Front, TlsError> {
     let key = PrivateKey::generate().map_err(TlsError::Key)?;
     let certificate = tls::self_signed(&key)?;
-    front(deployment, &key, vec![certificate], clock)
+    front(deployment, &key, vec![certificate], clock, revoked)
 }
 
 fn front(
@@ -61,7 +65,8 @@ fn front(
     key: &PrivateKey,
     chain: Vec<CertificateDer<'static>>,
     clock: Arc<Clock>,
+    revoked: InForce,
 ) -> Result<Front, TlsError> {
     let server_key = sha256(&key.spki().map_err(TlsError::Key)?);
-    Ok(Front { config: tls::server(deployment, key, chain, clock)?, server_key })
+    Ok(Front { config: tls::server(deployment, key, chain, clock, revoked)?, server_key })
 }

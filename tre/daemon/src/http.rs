@@ -2,12 +2,15 @@
 
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER,
+};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tre_wire::problem::{MEDIA_TYPE, Problem, ProblemType};
+use tre_wire::revocation::PUT_BYTES;
 use tre_wire::role::Role;
 use tre_wire::{bounds as wire_bounds, json};
 
@@ -16,6 +19,9 @@ use crate::rooms::{Room, Rooms};
 
 /// Media type of every body that is not a problem.
 const JSON: &str = "application/json";
+
+/// Where the one call stands whose body may be longer than a message.
+pub(crate) const REVOCATIONS: &str = "/v1/revocations";
 
 /// A request that has arrived whole.
 #[derive(Debug)]
@@ -48,9 +54,12 @@ pub(crate) async fn receive(
     role: Option<Role>,
     rooms: &Rooms,
 ) -> Result<Call, Problem> {
-    let most = body_bytes(role);
     let (head, body) = request.into_parts();
+    let is_long =
+        matches!(role, Some(Role::Operator | Role::Registrar)) && head.uri.path() == REVOCATIONS;
+    let most = if is_long { PUT_BYTES } else { body_bytes(role) };
     let place = match acceptable(&head, most) {
+        Ok(_) if is_long => rooms.take_long().map(Some),
         Ok(claimed) => rooms.take(role, claimed).await,
         Err(refusal) => Err(refusal),
     };
@@ -147,7 +156,19 @@ impl Call {
     ///
     /// [`ProblemType::Malformed`] with the field and position.
     pub(crate) fn message<T: DeserializeOwned + Serialize>(&self) -> Result<T, Problem> {
-        json::decode_request(&self.body)
+        self.message_at_most(wire_bounds::BODY_BYTES)
+    }
+
+    /// Decodes a body that may be longer than others.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::message`].
+    pub(crate) fn message_at_most<T: DeserializeOwned + Serialize>(
+        &self,
+        most: usize,
+    ) -> Result<T, Problem> {
+        json::decode_request_at_most(&self.body, most)
             .map_err(|error| Problem::new(ProblemType::Malformed, error.detail()))
     }
 
@@ -216,7 +237,8 @@ pub(crate) enum Length {
 
 /// The answer as HTTP.
 pub(crate) fn respond(result: Result<Answer, Problem>, length: Length) -> Response<Full<Bytes>> {
-    let later = result.as_ref().is_err_and(|problem| problem.kind == ProblemType::Busy);
+    let is = |kind| result.as_ref().is_err_and(|problem| problem.kind == kind);
+    let (later, last) = (is(ProblemType::Busy), is(ProblemType::Revoked));
     let (status, media_type, mut body) = match result {
         Ok(body) => (StatusCode::OK, JSON, body),
         Err(problem) => {
@@ -235,6 +257,9 @@ pub(crate) fn respond(result: Result<Answer, Problem>, length: Length) -> Respon
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if last {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     if later {
         headers.insert(RETRY_AFTER, HeaderValue::from(bounds::RETRY_AFTER.as_secs()));
     }
@@ -261,7 +286,7 @@ mod tests {
         for (length, expected) in [(255, false), (256, true), (257, false)] {
             let body = Bytes::from(vec![b' '; length]);
             let (path, query) = (String::from("/v1/bids"), String::new());
-            let found = Call { method: Method::POST, path, query, body }.exactly(256);
+            let found = Call { method: Method::POST, path, query, body, _room: None }.exactly(256);
             let found = found.map_err(|problem| problem.kind);
             let wanted = if expected { Ok(()) } else { Err(ProblemType::BadRequest) };
             assert_eq!(found, wanted, "{length} bytes: found {found:?}");

@@ -23,6 +23,7 @@ mod peer;
 mod quotes;
 mod random;
 mod record;
+mod revocations;
 mod rooms;
 mod routes;
 mod sandbox;
@@ -30,6 +31,7 @@ mod serve;
 mod server;
 mod shared;
 mod standing;
+mod status;
 mod tls;
 mod tpm;
 

@@ -4,9 +4,12 @@ use ring::digest::{SHA256, digest};
 use rustls::ServerConnection;
 use tre_wire::attestation::EXPORTER_LABEL;
 use tre_wire::id::TrustDomain;
+use tre_wire::problem::{Problem, ProblemType};
 use tre_wire::role::Identity;
 use webpki::EndEntityCert;
 
+use crate::http::problem;
+use crate::revocations::Revocations;
 use crate::tls;
 
 /// One end of one connection. Made once the handshake is finished.
@@ -38,6 +41,20 @@ impl Peer {
         let identity = tls::identity_of(&certificate, trust_domain?).ok()?;
         Some(Self { identity: Some(identity), client_key, server_key, exporter })
     }
+
+    /// Refuses a key that was revoked after this connection began; one that was before never
+    /// finishes its handshake.
+    ///
+    /// # Errors
+    ///
+    /// [`ProblemType::Revoked`].
+    pub(crate) fn believed(&self, revocations: &Revocations) -> Result<(), Problem> {
+        if self.identity.is_some() && revocations.name(&self.client_key) {
+            let detail = "expected a key that is believed, found its key on the revocation list";
+            return Err(problem(ProblemType::Revoked, detail));
+        }
+        Ok(())
+    }
 }
 
 /// SHA-256 of `bytes`.
@@ -45,4 +62,25 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
     hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(identity: Option<&str>, client_key: [u8; 32]) -> Peer {
+        let identity = identity.map(|uri| uri.parse().expect("an identity"));
+        Peer { identity, client_key, server_key: [2; 32], exporter: [3; 32] }
+    }
+
+    #[test]
+    fn a_key_that_is_revoked_later_is_refused_on_the_open_connection() {
+        let meter = Some("spiffe://grid.example/meter/m1");
+        let revocations = Revocations { edition: None, keys: [[7; 32], [0; 32]].into() };
+        let refused = |peer: Peer| peer.believed(&revocations).map_err(|problem| problem.kind);
+        assert_eq!(refused(peer(meter, [7; 32])), Err(ProblemType::Revoked));
+        assert_eq!(refused(peer(meter, [8; 32])), Ok(()));
+        // Who shows no key has none that could be revoked.
+        assert_eq!(refused(peer(None, [0; 32])), Ok(()));
+    }
 }

@@ -20,6 +20,7 @@ use crate::bounds;
 pub(crate) struct Rooms {
     meters: Arc<Semaphore>,
     companies: Arc<Semaphore>,
+    long: Arc<Semaphore>,
 }
 
 /// A place for one body; the bytes are free again when it is dropped.
@@ -33,6 +34,7 @@ impl Rooms {
         Self {
             meters: room(bounds::METER_BODIES_BYTES),
             companies: room(bounds::COMPANY_BODIES_BYTES),
+            long: room(1),
         }
     }
 
@@ -62,6 +64,17 @@ impl Rooms {
         let bytes = u32::try_from(bytes).map_err(|_| full())?;
         let place = timeout(bounds::BODY, Arc::clone(room).acquire_many_owned(bytes)).await;
         Ok(Some(Room(place.map_err(|_| full())?.map_err(|_| full())?)))
+    }
+
+    /// The place for a revocation list: one at a time, since no room is large enough for two.
+    ///
+    /// # Errors
+    ///
+    /// [`ProblemType::Busy`] if another list is being read.
+    pub(crate) fn take_long(&self) -> Result<Room, Problem> {
+        let detail = "another list is being read; try again";
+        let place = Arc::clone(&self.long).try_acquire_owned();
+        place.map(Room).map_err(|_| Problem::new(ProblemType::Busy, detail.to_owned()))
     }
 }
 

@@ -6,8 +6,10 @@ use tre_wire::message::StartState;
 use tre_wire::problem::{Problem, ProblemType};
 use tre_wire::role::Role;
 
-use crate::calls::{attestation, dno, dsm, enrolment, meter, open, operator, registrar, supplier};
-use crate::http::{Answer, Call, Length, problem};
+use crate::calls::{
+    attestation, dno, dsm, enrolment, meter, open, operator, registrar, renewal, status, supplier,
+};
+use crate::http::{self, Answer, Call, Length, problem};
 use crate::peer::Peer;
 use crate::shared::Shared;
 
@@ -47,6 +49,8 @@ enum Name {
     Connections,
     Metrics,
     Alerts,
+    PutRevocations,
+    Renew,
     Meter(MeterCall),
     Company(CompanyCall),
 }
@@ -131,6 +135,8 @@ const ROUTES: &[Route] = {
         route(Get, "/v1/bills", &[Supplier], SERVING, Name::Company(CompanyCall::Bills)),
         route(Put, "/v1/connections/{}", &[Registrar], SERVING, Name::PutConnection),
         route(Get, "/v1/connections", &[Registrar], SERVING, Name::Connections),
+        route(Put, "/v1/certificates", &[Operator], SERVING, Name::Renew),
+        route(Put, http::REVOCATIONS, &[Operator, Registrar], SERVING, Name::PutRevocations),
         route(Get, "/v1/metrics", &[Operator], None, Name::Metrics),
         route(Get, "/v1/alerts", &[Operator], SERVING, Name::Alerts),
     ]
@@ -143,6 +149,7 @@ const ROUTES: &[Route] = {
 /// The problem to answer with.
 pub(crate) async fn dispatch(shared: &Shared, peer: &Peer, call: &Call) -> Result<Answer, Problem> {
     let role = peer.identity.as_ref().map(|identity| identity.role);
+    peer.believed(&shared.revocations.borrow())?;
     let (route, id) = find(&call.method, &call.path, role)?;
     admit(route, role, shared.standing.borrow().state())?;
     match &peer.identity {
@@ -184,6 +191,8 @@ async fn for_role(
         Name::CompleteEnrolment => enrolment::complete(shared, peer, call).await,
         Name::PutConnection => registrar::put_connection(shared, call, id).await,
         Name::Connections => registrar::connections(shared, call).await,
+        Name::Renew => renewal::renew(shared, call),
+        Name::PutRevocations => status::put_revocations(shared, call),
         Name::Metrics => operator::metrics(shared, call),
         Name::Alerts => operator::alerts(shared, call).await,
         Name::Meter(name) => for_meter(name, shared, call, own).await,
@@ -354,6 +363,22 @@ mod tests {
                 assert_eq!(refused, Err(ProblemType::NotServing), "{route:?}");
             }
         }
+    }
+
+    /// The table that the tests of the running box go through has every call, and no other.
+    #[test]
+    fn the_published_table_is_this_one() {
+        let published = include_str!("../../../tests/vectors/v1/calls.tsv");
+        let row = |route: &Route| {
+            let verb = format!("{:?}", route.verb).to_uppercase();
+            let roles: Vec<&str> = route.who.iter().map(|role| role.as_str()).collect();
+            let who = if roles.is_empty() { "anyone".to_owned() } else { roles.join(",") };
+            let when = route.when.map_or("any", StartState::as_str);
+            format!("{verb}\t{}\t{who}\t{when}", route.path)
+        };
+        let found: Vec<String> = ROUTES.iter().map(row).collect();
+        let lines = published.lines().filter(|line| !line.starts_with('#'));
+        assert_eq!(found, lines.collect::<Vec<_>>());
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::log::line;
 use crate::metrics::Counters;
 use crate::owner;
 use crate::random::{self, MixError};
+use crate::revocations::InForce;
 use crate::rooms::Rooms;
 use crate::sandbox::{self, Place, SandboxError};
 use crate::server;
@@ -109,13 +110,15 @@ pub(crate) fn run(platform: Platform) -> Result<core::convert::Infallible, Serve
 
 fn share(started: Started, measured: Measured, tpm: tpm::TpmHandle) -> Result<Shared, ServeError> {
     let clock = Arc::new(Clock::start());
-    let Started { standing, deployment, region, seal_policy, .. } = started;
+    let Started { standing, deployment, region, status, revocations, seal_policy, .. } = started;
+    let revocations = watch::Sender::new(revocations);
+    let revoked = InForce::of(&revocations);
     let front = match &standing {
         Standing::Serving(enrolled, keys) => {
-            front::certified(deployment.as_ref(), enrolled, keys, Arc::clone(&clock))
+            front::certified(deployment.as_ref(), enrolled, keys, Arc::clone(&clock), revoked)
         }
         Standing::New | Standing::Locked { .. } => {
-            front::throw_away(deployment.as_ref(), Arc::clone(&clock))
+            front::throw_away(deployment.as_ref(), Arc::clone(&clock), revoked)
         }
     };
     let grid = deployment.as_ref().map(|found| Grid::new(found.policy.clone(), clock.now()));
@@ -129,6 +132,8 @@ fn share(started: Started, measured: Measured, tpm: tpm::TpmHandle) -> Result<Sh
         standing: RefCell::new(standing),
         pending: RefCell::new(None),
         region: RefCell::new(region),
+        status: RefCell::new(status),
+        revocations,
         seal_policy,
         front: watch::Sender::new(front.map_err(ServeError::Tls)?),
         framed: Framed::default(),

@@ -11,7 +11,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
@@ -81,7 +81,7 @@ async fn converse(stream: TcpStream, shared: Rc<Shared>) {
     // A connection ends by its peer, by its bounds, or by a change of the server's key.
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended.is_ok()),
-        _ = replaced.changed() => None,
+        () = other_key(&mut replaced, front.server_key) => None,
         () = sleep(life) => None,
     };
     let whole = match ended {
@@ -93,6 +93,15 @@ async fn converse(stream: TcpStream, shared: Rc<Shared>) {
     };
     if !whole {
         shared.counters.count(|metrics| bump(&mut metrics.connections_broken));
+    }
+}
+
+/// Waits until connections show another key than `shown`; newer certificates of one are no reason.
+async fn other_key(replaced: &mut watch::Receiver<Front>, shown: [u8; 32]) {
+    while replaced.changed().await.is_ok() {
+        if replaced.borrow_and_update().server_key != shown {
+            return;
+        }
     }
 }
 

@@ -15,9 +15,11 @@ use crate::calls::enrolment::Pending;
 use crate::clock::Clock;
 use crate::metrics::Counters;
 use crate::owner::Owner;
+use crate::revocations::Revocations;
 use crate::rooms::Rooms;
 use crate::server::Front;
 use crate::standing::Standing;
+use crate::status::StatusStore;
 use crate::tpm::TpmHandle;
 
 /// What all connections share.
@@ -37,6 +39,10 @@ pub(crate) struct Shared {
     pub(crate) pending: RefCell<Option<Pending>>,
     /// Where the enrolment record stands.
     pub(crate) region: RefCell<TwoSlotRegion>,
+    /// Where what the status key said is kept.
+    pub(crate) status: RefCell<StatusStore>,
+    /// Which keys are no longer believed.
+    pub(crate) revocations: watch::Sender<Revocations>,
     /// The PCR values under which secrets are sealed.
     pub(crate) seal_policy: SealPolicy,
     /// The present TLS side.

@@ -6,8 +6,9 @@
 
 use measured_boot::digest::Sha256Digest;
 use measured_boot::pcr::{PcrIndex, PcrValues};
+use measured_boot::tpm::SpkiError;
 use thiserror::Error;
-use tre_store::{Device, DeviceError, Extent, TwoSlotError, TwoSlotRegion};
+use tre_store::{Device, DeviceError, Envelope, Extent, TwoSlotError, TwoSlotRegion};
 use tre_tpm::{SealPolicy, Tpm, TpmError};
 use tre_wire::deployment::{self, Deployment, DeploymentError};
 use tre_wire::disk::{self, DiskError};
@@ -15,6 +16,8 @@ use tre_wire::message::StartState;
 
 use crate::enrolled::{Enrolled, EnrolledError};
 use crate::keys::Keys;
+use crate::revocations::{Revocations, StatusKey};
+use crate::status::{StatusError, StatusStore};
 
 /// What a box is once it has started.
 #[derive(Debug)]
@@ -44,6 +47,12 @@ pub(crate) enum LockReason {
     /// The record does not open.
     #[error(transparent)]
     Enrolled(EnrolledError),
+    /// The deployment's status key is none.
+    #[error("deployment: status key: {0}")]
+    StatusKey(SpkiError),
+    /// What the status key said is not as this box kept it.
+    #[error(transparent)]
+    Status(StatusError),
     /// Just enrolled, and the TPM's owner hierarchy is not closed yet.
     #[error("enrolled; the TPM's owner hierarchy is being closed")]
     Owning,
@@ -58,6 +67,10 @@ pub(crate) struct Started {
     pub(crate) deployment: Option<Deployment>,
     /// Where the enrolment record stands.
     pub(crate) region: TwoSlotRegion,
+    /// What the status key said: where it is kept.
+    pub(crate) status: StatusStore,
+    /// Which keys are no longer believed.
+    pub(crate) revocations: Revocations,
     /// The PCR values under which secrets are sealed.
     pub(crate) seal_policy: SealPolicy,
     /// All PCRs after the last extension.
@@ -96,10 +109,26 @@ pub(crate) fn start(disk: Device, tpm: &mut dyn Tpm) -> Result<Started, StartErr
 
     let extent = |region: disk::Region| Extent { offset: region.offset, length: region.length };
     let [first, second] = disk::ENROLMENT.map(extent);
-    let region = TwoSlotRegion::new(disk, first, second).map_err(StartError::Region)?;
+    let region = TwoSlotRegion::new(disk.clone(), first, second).map_err(StartError::Region)?;
+    let [first, second] = disk::STATUS.map(extent);
+    let status = TwoSlotRegion::new(disk, first, second).map_err(StartError::Region)?;
+    let mut status = StatusStore::new(status);
+    let mut revocations = Revocations::default();
     let (deployment, standing) = match Deployment::from_json(file) {
         Ok(deployment) => {
-            let standing = stand(&region, tpm, &deployment);
+            let standing = match stand(&region, tpm, &deployment) {
+                Opened::Not(standing) => standing,
+                Opened::Enrolled(mut enrolled, keys, envelope) => match status.open(envelope) {
+                    Ok(kept) => {
+                        revocations = kept.revocations.clone();
+                        if let Some(newer) = kept.certificates.clone() {
+                            enrolled.renew(newer);
+                        }
+                        Standing::Serving(enrolled, keys)
+                    }
+                    Err(error) => locked(Some(enrolled), LockReason::Status(error)),
+                },
+            };
             (Some(deployment), standing)
         }
         Err(error) => (None, locked(None, LockReason::Deployment(error))),
@@ -108,13 +137,25 @@ pub(crate) fn start(disk: Device, tpm: &mut dyn Tpm) -> Result<Started, StartErr
     extend(tpm, deployment::started())?;
     let pcrs = tpm.read_pcrs().map_err(StartError::Tpm)?;
     let seal_policy = SealPolicy::fulfilled_by(&at_unseal);
-    Ok(Started { standing, deployment, region, seal_policy, pcrs })
+    Ok(Started { standing, deployment, region, status, revocations, seal_policy, pcrs })
+}
+
+/// What became of what is enrolled.
+enum Opened {
+    /// There is nothing, or it does not open.
+    Not(Standing),
+    /// The record, its keys, and the envelope of the status record.
+    Enrolled(Box<Enrolled>, Keys, Envelope),
 }
 
 /// Opens what is enrolled, if anything is.
-fn stand(region: &TwoSlotRegion, tpm: &mut dyn Tpm, deployment: &Deployment) -> Standing {
+fn stand(region: &TwoSlotRegion, tpm: &mut dyn Tpm, deployment: &Deployment) -> Opened {
+    let locked = |enrolled, reason| Opened::Not(locked(enrolled, reason));
+    if let Err(error) = StatusKey::of(&deployment.status_key) {
+        return locked(None, LockReason::StatusKey(error));
+    }
     let bytes = match region.read() {
-        Ok(None) => return Standing::New,
+        Ok(None) => return Opened::Not(Standing::New),
         Ok(Some(record)) => record.bytes,
         Err(error) => return locked(None, LockReason::Record(error)),
     };
@@ -123,7 +164,7 @@ fn stand(region: &TwoSlotRegion, tpm: &mut dyn Tpm, deployment: &Deployment) -> 
         Err(error) => return locked(None, LockReason::Enrolled(error)),
     };
     match enrolled.open(tpm, deployment) {
-        Ok(keys) => Standing::Serving(enrolled, keys),
+        Ok((keys, envelope)) => Opened::Enrolled(enrolled, keys, envelope),
         Err(error) => locked(Some(enrolled), LockReason::Enrolled(error)),
     }
 }

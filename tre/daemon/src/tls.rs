@@ -17,10 +17,11 @@ use tre_wire::deployment::Deployment;
 use tre_wire::hex::HexBytes;
 use tre_wire::id::TrustDomain;
 use tre_wire::role::{Identity, Role};
-use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+use webpki::{EndEntityCert, KeyUsage, VerifiedPath, anchor_from_trusted_cert};
 
 use crate::clock::Clock;
 use crate::keys::{KeyError, PrivateKey};
+use crate::revocations::InForce;
 
 /// Why no TLS configuration could be made.
 #[derive(Debug, Error)]
@@ -44,6 +45,7 @@ pub(crate) enum TlsError {
 struct PeerVerifier {
     anchors: Vec<TrustAnchor<'static>>,
     trust_domain: Option<TrustDomain>,
+    revoked: InForce,
     provider: Arc<CryptoProvider>,
 }
 
@@ -59,12 +61,14 @@ pub(crate) fn server(
     key: &PrivateKey,
     chain: Vec<CertificateDer<'static>>,
     clock: Arc<Clock>,
+    revoked: InForce,
 ) -> Result<Arc<ServerConfig>, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let authorities = deployment.map_or(&[][..], |found| &found.grid_authorities);
     let verifier = PeerVerifier {
         anchors: anchors(authorities).map_err(TlsError::Anchor)?,
         trust_domain: deployment.map(|found| found.trust_domain.clone()),
+        revoked,
         provider: Arc::clone(&provider),
     };
     let certified = CertifiedKey::new(chain, key.for_tls().map_err(TlsError::Key)?);
@@ -149,7 +153,7 @@ impl ClientCertVerifier for PeerVerifier {
         let Some(trust_domain) = &self.trust_domain else {
             return Err(CertificateError::UnknownIssuer.into());
         };
-        let certificate = EndEntityCert::try_from(end_entity).map_err(|_| bad_encoding())?;
+        let certificate = EndEntityCert::try_from(end_entity).map_err(refused)?;
         certificate
             .verify_for_usage(
                 self.provider.signature_verification_algorithms.all,
@@ -158,12 +162,15 @@ impl ClientCertVerifier for PeerVerifier {
                 now,
                 KeyUsage::client_auth(),
                 None,
-                None,
+                Some(&direct),
             )
             .map_err(refused)?;
         // A TRE's own authorities do not stand here; a grid authority cannot make one either.
         if identity_of(&certificate, trust_domain)?.role == Role::Tre {
             return Err(CertificateError::NotValidForName.into());
+        }
+        if self.revoked.name(&certificate.subject_public_key_info()) {
+            return Err(CertificateError::Revoked.into());
         }
         Ok(ClientCertVerified::assertion())
     }
@@ -192,14 +199,25 @@ impl ClientCertVerifier for PeerVerifier {
     }
 }
 
-fn bad_encoding() -> rustls::Error {
-    CertificateError::BadEncoding.into()
+/// An authority that a deployment lists issues for itself: a certificate between it and a peer's is
+/// one that somebody was not meant to issue. What an anchor says of the length of paths below it
+/// the library does not read.
+///
+/// # Errors
+///
+/// [`webpki::Error::PathLenConstraintViolated`].
+pub(crate) fn direct(path: &VerifiedPath<'_>) -> Result<(), webpki::Error> {
+    match path.intermediate_certificates().next() {
+        None => Ok(()),
+        Some(_) => Err(webpki::Error::PathLenConstraintViolated),
+    }
 }
 
 /// The refusals that a peer can do something about keep their name.
 fn refused(error: webpki::Error) -> rustls::Error {
     #[expect(clippy::wildcard_enum_match_arm, reason = "the library's enum is non-exhaustive")]
     match error {
+        webpki::Error::BadDer => CertificateError::BadEncoding,
         webpki::Error::CertExpired { .. } => CertificateError::Expired,
         webpki::Error::CertNotValidYet { .. } => CertificateError::NotValidYet,
         webpki::Error::UnknownIssuer => CertificateError::UnknownIssuer,
@@ -208,3 +226,6 @@ fn refused(error: webpki::Error) -> rustls::Error {
     }
     .into()
 }
+
+#[cfg(test)]
+mod tests;

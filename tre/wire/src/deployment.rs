@@ -23,11 +23,20 @@ pub(crate) const DEPLOYMENT_LABEL: &[u8] = b"tre-deployment-v1";
 /// All bytes under the second digest of PCR 11.
 pub(crate) const STARTED_LABEL: &[u8] = b"tre-started-v1";
 
+/// The version of [`Deployment`]. Format 1 had no status key, so that nobody could be revoked.
+pub const FORMAT: u32 = 2;
+
+/// The version alone, which every format has.
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Version {
+    format: u32,
+}
+
 /// The deployment file, JSON.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Deployment {
-    /// Version of this structure: 1.
+    /// Version of this structure: [`FORMAT`].
     pub format: u32,
     /// The domain in which all identities of this deployment live.
     pub trust_domain: TrustDomain,
@@ -35,6 +44,8 @@ pub struct Deployment {
     pub tre_authorities: Vec<HexBytes>,
     /// Certificates (DER) of the authorities that certify every other role.
     pub grid_authorities: Vec<HexBytes>,
+    /// `SubjectPublicKeyInfo` (DER) of the key that says whose key is no longer believed.
+    pub status_key: HexBytes,
     /// The privacy policy.
     pub policy: Policy,
 }
@@ -45,8 +56,8 @@ pub enum DeploymentError {
     /// Not JSON, or not this structure.
     #[error("deployment is not readable: {0}")]
     Json(#[source] JsonError),
-    /// A later format than this TRE knows.
-    #[error("expected deployment format 1, found {found}")]
+    /// Another format than this TRE reads.
+    #[error("expected deployment format {FORMAT}, found {found}; `tre-pki deployment` writes it")]
     Format {
         /// Format found.
         found: u32,
@@ -73,11 +84,13 @@ impl Deployment {
     ///
     /// [`DeploymentError`] names what was expected and found.
     pub fn from_json(bytes: &[u8]) -> Result<Self, DeploymentError> {
+        let Version { format } =
+            json::decode_at_most(bytes, MAX_BYTES).map_err(DeploymentError::Json)?;
+        if format != FORMAT {
+            return Err(DeploymentError::Format { found: format });
+        }
         let deployment: Self =
             json::decode_at_most(bytes, MAX_BYTES).map_err(DeploymentError::Json)?;
-        if deployment.format != 1 {
-            return Err(DeploymentError::Format { found: deployment.format });
-        }
         let most = bounds::CHAIN;
         for (authority, list) in [
             ("TRE authority", &deployment.tre_authorities),
@@ -108,4 +121,16 @@ pub fn measurement(file: &[u8]) -> [u8; 32] {
 #[must_use]
 pub fn started() -> [u8; 32] {
     Sha256::digest(STARTED_LABEL).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deployment_without_a_status_key_is_refused_by_its_number() {
+        let older = include_bytes!("../../../tests/vectors/v1/older/deployment-format-1.json");
+        let refused = Deployment::from_json(older).expect_err("an older format");
+        assert!(matches!(refused, DeploymentError::Format { found: 1 }), "{refused}");
+    }
 }

@@ -29,6 +29,13 @@ pub const BOOT_POLICY: Region = Region { offset: 0x3_0000, length: 0x1_0000 };
 pub const ENROLMENT: [Region; 2] =
     [Region { offset: 0x4_0000, length: 0x2_0000 }, Region { offset: 0x6_0000, length: 0x2_0000 }];
 
+/// What the status key last said, sealed, two slots. [`crate::revocation::MOST_KEYS`] keys fit.
+/// Disks of the first release have nothing here, which says that nothing was kept.
+pub const STATUS: [Region; 2] = [
+    Region { offset: 0x10_0000, length: 0x8_0000 },
+    Region { offset: 0x18_0000, length: 0x8_0000 },
+];
+
 /// First bytes of the disk: magic, then the version of this layout.
 const MAGIC: &[u8; 12] = b"TRE-DISK\x00\x00\x00\x01";
 
@@ -118,6 +125,7 @@ mod tests {
     #[test]
     fn regions_are_aligned_and_do_not_overlap() {
         let regions = [HEADER, DEPLOYMENT, BOOT_POLICY, ENROLMENT[0], ENROLMENT[1]];
+        let regions = [&regions[..], &STATUS].concat();
         for pair in regions.windows(2) {
             assert!(pair[0].offset + pair[0].length <= pair[1].offset, "{pair:?}");
         }

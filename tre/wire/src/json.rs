@@ -49,7 +49,19 @@ pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, JsonError> {
 ///
 /// [`JsonError`]; [`JsonError::NotLiteral`] for what serde would fill in by itself.
 pub fn decode_request<T: DeserializeOwned + Serialize>(body: &[u8]) -> Result<T, JsonError> {
-    let message: T = decode(body)?;
+    decode_request_at_most(body, bounds::BODY_BYTES)
+}
+
+/// [`decode_request`] for one of at most `most` bytes.
+///
+/// # Errors
+///
+/// As [`decode_request`].
+pub fn decode_request_at_most<T: DeserializeOwned + Serialize>(
+    body: &[u8],
+    most: usize,
+) -> Result<T, JsonError> {
+    let message: T = decode_at_most(body, most)?;
     let said: serde_json::Value = serde_json::from_slice(body).map_err(JsonError::Malformed)?;
     let meant = serde_json::to_value(&message).map_err(JsonError::Malformed)?;
     if said == meant { Ok(message) } else { Err(JsonError::NotLiteral) }

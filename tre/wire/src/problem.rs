@@ -63,6 +63,8 @@ problem_types! {
     Unauthenticated = "urn:tre:problem:unauthenticated", 401;
     /// The certificate's role may not make this call.
     WrongRole = "urn:tre:problem:wrong-role", 403;
+    /// The certificate's key is on the revocation list in force.
+    Revoked = "urn:tre:problem:revoked", 403;
     /// The peer's identity holds no such object, or none exists.
     NotFound = "urn:tre:problem:not-found", 404;
     /// The path exists, with another method.
@@ -75,6 +77,8 @@ problem_types! {
     TooLarge = "urn:tre:problem:too-large", 413;
     /// The body is not `application/json`.
     UnsupportedMedia = "urn:tre:problem:unsupported-media", 415;
+    /// A file is not signed by the key that must sign it.
+    BadSignature = "urn:tre:problem:bad-signature", 422;
     /// A number lies outside the bound that the policy or a record sets.
     OutOfBounds = "urn:tre:problem:out-of-bounds", 422;
     /// Too late: the slot, deadline or period has passed.

@@ -1,6 +1,7 @@
 //! The release key, as verifiers have it.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use measured_boot::digest::{Sha256Digest, sha256};
 use measured_boot::tpm::{P256Point, SpkiError};
@@ -97,5 +98,11 @@ impl ReleaseKey {
     #[must_use]
     pub fn id(&self) -> Sha256Digest {
         sha256(&self.point.to_spki_der())
+    }
+
+    /// The `SubjectPublicKeyInfo` (DER).
+    #[must_use]
+    pub fn to_spki_der(&self) -> Vec<u8> {
+        self.point.to_spki_der().to_vec()
     }
 }

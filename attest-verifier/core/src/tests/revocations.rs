@@ -17,7 +17,7 @@ use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use tre_wire::document::LABELS;
 use tre_wire::hex::{Hex32, HexBytes};
-use tre_wire::revocation::{LABEL, Reason, RevocationList, Revoked};
+use tre_wire::revocation::{LABEL, ListError, Reason, RevocationList, Revoked};
 use tre_wire::signed::{self, SignatureError, SignatureFile, signed_bytes};
 use tre_wire::units::UnixMillis;
 
@@ -120,25 +120,28 @@ fn a_list_that_the_status_key_did_not_sign_is_refused() {
 fn a_list_of_another_domain_or_out_of_its_time_is_refused() {
     let mut other = list(&[]);
     other.trust_domain = "other.example".parse().unwrap();
-    assert!(matches!(good(&other), Err(RevocationError::OtherDomain { .. })));
+    assert!(matches!(good(&other), Err(RevocationError::List(ListError::OtherDomain { .. }))));
     let mut late = list(&[]);
     late.valid_until = Scene::now();
     assert!(good(&late).is_ok());
     late.valid_until = UnixMillis::new(Scene::now().get() - 1).unwrap();
-    assert!(matches!(good(&late), Err(RevocationError::Expired { .. })));
+    assert!(matches!(good(&late), Err(RevocationError::List(ListError::Expired { .. }))));
 }
 
 #[test]
 fn a_key_twice_a_later_format_and_no_list_are_refused() {
     let key = KeyPair::generate().unwrap();
-    assert!(matches!(good(&list(&[&key, &key])), Err(RevocationError::Repeated { .. })));
+    assert!(matches!(
+        good(&list(&[&key, &key])),
+        Err(RevocationError::List(ListError::Repeated { .. }))
+    ));
     let later = RevocationList { format: 2, ..list(&[]) };
-    assert!(matches!(good(&later), Err(RevocationError::Format { found: 2 })));
+    assert!(matches!(good(&later), Err(RevocationError::List(ListError::Format { found: 2 }))));
     let trusted = StatusKey::from_pem(key.public_key_pem().as_bytes()).unwrap();
     let signature = signature(LABEL, b"{}", &key);
     let unverified = UnverifiedRevocations { file: b"{}", signature: &signature };
     let refused = unverified.verify(&trusted).unwrap().list();
-    assert!(matches!(refused, Err(RevocationError::List(_))), "{refused:?}");
+    assert!(matches!(refused, Err(RevocationError::List(ListError::Json(_)))), "{refused:?}");
 }
 
 #[test]
@@ -150,9 +153,15 @@ fn an_older_list_never_replaces_a_newer_one() {
     let older = Seen { sequence: 6, ..seen };
     assert_eq!(list.follows(Some(&older)).unwrap(), seen);
     let refused = list.follows(Some(&Seen { sequence: 8, ..seen }));
-    assert!(matches!(refused, Err(RevocationError::Older { seen: 8, found: 7 })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(RevocationError::List(ListError::Older { seen: 8, found: 7 }))),
+        "{refused:?}"
+    );
     let refused = list.follows(Some(&Seen { sha256: Hex32([0; 32]), ..seen }));
-    assert!(matches!(refused, Err(RevocationError::Fork { sequence: 7, .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(RevocationError::List(ListError::Fork { sequence: 7, .. }))),
+        "{refused:?}"
+    );
     // Another status key counts from the start.
     assert!(list.follows(Some(&Seen { key: Hex32([0; 32]), sequence: 8, ..seen })).is_ok());
 }

@@ -146,12 +146,13 @@ pub(crate) async fn complete(shared: &Shared, peer: &Peer, call: &Call) -> Resul
     let policy = shared.seal_policy;
     let enrolling = Enrolling { tre_id, names, chains, keys };
     let sealed = shared.tpm.run(move |tpm| Enrolled::seal(tpm, &policy, enrolling));
-    let (enrolled, secrets) = sealed.await.map_err(unavailable)?.map_err(internal)?;
+    let (enrolled, secrets, status) = sealed.await.map_err(unavailable)?.map_err(internal)?;
     let bytes = enrolled.to_bytes().map_err(internal)?;
     let front = front::enrolled(shared, &enrolled, &secrets.keys).map_err(internal)?;
     if shared.standing.borrow().state() != StartState::New {
         return Err(enrolled_meanwhile());
     }
+    shared.status.borrow_mut().begin(status).map_err(internal)?;
     shared.region.borrow_mut().write(&bytes).map_err(internal)?;
     // From here on the box is enrolled, and no answer may say otherwise.
     let reason = LockReason::Owning;
@@ -203,30 +204,43 @@ fn check(
     pending: &Pending,
     chains: &CompleteEnrolment,
 ) -> Result<(), Problem> {
-    let own = Identity {
-        trust_domain: deployment.trust_domain.clone(),
-        role: Role::Tre,
-        id: pending.tre_id.clone(),
-    };
-    let attestation_key = AikPublic::check(&shared.measured.attestation_key).map_err(internal)?;
-    let attestation_key = attestation_key.point().to_spki_der().to_vec();
-    let tls_key = pending.keys.tls.spki().map_err(internal)?;
-    let document_key = pending.keys.document.spki().map_err(internal)?;
-    let refused =
-        |refusal: ChainRefusal| Problem::new(ProblemType::OutOfBounds, refusal.to_string());
-    let now = shared.clock.now();
-    for (key, chain, spki, usage) in [
-        ("attestation", &chains.attestation_key_chain, attestation_key, attestation_key_usage()),
-        ("TLS", &chains.tls_chain, tls_key, KeyUsage::server_auth()),
-        ("document", &chains.document_chain, document_key, document_key_usage()),
-    ] {
-        let now = core::time::Duration::from_millis(now.get());
-        let now = UnixTime::since_unix_epoch(now);
-        check_chain(key, chain, &spki, usage, deployment, &own, now).map_err(refused)?;
-    }
+    let CompleteEnrolment { attestation_key_chain, tls_chain, document_chain, .. } = chains;
+    let three = [attestation_key_chain, tls_chain, document_chain].map(Vec::as_slice);
+    check_chains(shared, deployment, (&pending.tre_id, &pending.keys), three)?;
     let signature = chains.record_signature.as_slice();
     let record = pending.names.check(&pending.tre_id, deployment, signature);
     record.map_err(|refusal| Problem::new(ProblemType::OutOfBounds, refusal.to_string()))?;
+    Ok(())
+}
+
+/// Checks that the chains of attestation, TLS and document key certify this box's keys as `tre_id`,
+/// now.
+pub(super) fn check_chains(
+    shared: &Shared,
+    deployment: &Deployment,
+    (tre_id, keys): (&PeerId, &Keys),
+    [attestation_key_chain, tls_chain, document_chain]: [&[HexBytes]; 3],
+) -> Result<(), Problem> {
+    let own = Identity {
+        trust_domain: deployment.trust_domain.clone(),
+        role: Role::Tre,
+        id: tre_id.clone(),
+    };
+    let attestation_key = AikPublic::check(&shared.measured.attestation_key).map_err(internal)?;
+    let attestation_key = attestation_key.point().to_spki_der().to_vec();
+    let tls_key = keys.tls.spki().map_err(internal)?;
+    let document_key = keys.document.spki().map_err(internal)?;
+    let refused =
+        |refusal: ChainRefusal| Problem::new(ProblemType::OutOfBounds, refusal.to_string());
+    let now = core::time::Duration::from_millis(shared.clock.now().get());
+    let now = UnixTime::since_unix_epoch(now);
+    for (key, chain, spki, usage) in [
+        ("attestation", attestation_key_chain, attestation_key, attestation_key_usage()),
+        ("TLS", tls_chain, tls_key, KeyUsage::server_auth()),
+        ("document", document_chain, document_key, document_key_usage()),
+    ] {
+        check_chain(key, chain, &spki, usage, deployment, &own, now).map_err(refused)?;
+    }
     Ok(())
 }
 
@@ -252,7 +266,7 @@ fn check_chain(
     let provider = rustls::crypto::ring::default_provider();
     let algorithms = provider.signature_verification_algorithms.all;
     certificate
-        .verify_for_usage(algorithms, &anchors, above, now, usage, None, None)
+        .verify_for_usage(algorithms, &anchors, above, now, usage, None, Some(&tls::direct))
         .map_err(broken)?;
     let found = certificate.subject_public_key_info();
     if found.as_ref() != spki {

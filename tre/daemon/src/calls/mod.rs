@@ -20,7 +20,9 @@ pub(crate) mod meter;
 pub(crate) mod open;
 pub(crate) mod operator;
 pub(crate) mod registrar;
+pub(crate) mod renewal;
 mod signing;
+pub(crate) mod status;
 pub(crate) mod supplier;
 
 /// The owner of the grid's state; without a deployment there is none.

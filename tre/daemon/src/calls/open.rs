@@ -23,6 +23,7 @@ pub(crate) fn health(shared: &Shared, call: &Call) -> Result<Answer, Problem> {
         tre_id: standing.tre_id().to_owned(),
         time,
         slot: deployment.map_or(Slot::default(), |found| found.policy.slot_at(time)),
+        revocations: shared.revocations.borrow().sequence(),
     })
 }
 

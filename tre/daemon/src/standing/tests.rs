@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use measured_boot::tpm::Public;
-use rcgen::{CertificateParams, KeyPair, SigningKey as _};
+use rcgen::{CertificateParams, KeyPair, PublicKeyData as _, SigningKey as _};
 use tempfile::TempDir;
 use tre_tpm::EsapiTpm;
 use tre_tpm::swtpm::{Manufacturer, Swtpm};
@@ -33,10 +33,11 @@ impl Machine {
             CertificateParams::default().self_signed(&authority).expect("a certificate");
         let certificate = HexBytes(certificate.der().to_vec());
         let deployment = Deployment {
-            format: 1,
+            format: deployment::FORMAT,
             trust_domain: "grid.example".parse().expect("a domain"),
             tre_authorities: vec![certificate.clone()],
             grid_authorities: vec![certificate],
+            status_key: HexBytes(authority.subject_public_key_info()),
             policy: tre_wire::json::decode(POLICY.as_bytes()).expect("a policy"),
         };
         let file = tre_wire::json::encode(&deployment).expect("JSON");
@@ -94,7 +95,7 @@ impl Machine {
     fn enrol(&mut self) {
         let (Started { mut region, seal_policy, .. }, mut tpm) = self.start();
         let enrolling = self.enrolling(&mut tpm, &self.authority);
-        let (enrolled, Secrets { owner, .. }) =
+        let (enrolled, Secrets { owner, .. }, _) =
             Enrolled::seal(&mut tpm, &seal_policy, enrolling).expect("sealed");
         region.write(&enrolled.to_bytes().expect("JSON")).expect("written");
         tpm.take_ownership(&owner).expect("owned");
@@ -144,7 +145,7 @@ fn a_power_cut_after_the_record_leaves_an_enrolled_box_that_closes_its_tpm() {
     let mut machine = Machine::new();
     let (Started { mut region, seal_policy, .. }, mut tpm) = machine.start();
     let enrolling = machine.enrolling(&mut tpm, &machine.authority);
-    let (enrolled, _) = Enrolled::seal(&mut tpm, &seal_policy, enrolling).expect("sealed");
+    let (enrolled, ..) = Enrolled::seal(&mut tpm, &seal_policy, enrolling).expect("sealed");
     region.write(&enrolled.to_bytes().expect("JSON")).expect("written");
     drop(region);
     assert!(!is_owned(&mut tpm));
@@ -181,7 +182,7 @@ fn a_record_that_a_stranger_signed_locks_the_box() {
     let stranger = KeyPair::generate().expect("a key");
     let (Started { mut region, seal_policy, .. }, mut tpm) = machine.start();
     let enrolling = machine.enrolling(&mut tpm, &stranger);
-    let (enrolled, _) = Enrolled::seal(&mut tpm, &seal_policy, enrolling).expect("sealed");
+    let (enrolled, ..) = Enrolled::seal(&mut tpm, &seal_policy, enrolling).expect("sealed");
     region.write(&enrolled.to_bytes().expect("JSON")).expect("written");
     drop(region);
     let (started, _tpm) = machine.start();

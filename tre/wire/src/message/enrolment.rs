@@ -76,6 +76,19 @@ pub struct CompleteEnrolment {
     pub record_signature: HexBytes,
 }
 
+/// Body of `PUT /v1/certificates`: newer certificates of the same three keys, chains (DER), leaf
+/// first. The keys and the signed record stay as they were enrolled.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RenewCertificates {
+    /// For the attestation key.
+    pub attestation_key_chain: Vec<HexBytes>,
+    /// For the TLS key.
+    pub tls_chain: Vec<HexBytes>,
+    /// For the document key.
+    pub document_chain: Vec<HexBytes>,
+}
+
 /// Answer: the state that the box is in now.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct EnrolmentDone {

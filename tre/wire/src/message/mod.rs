@@ -60,6 +60,8 @@ pub struct Health {
     pub time: UnixMillis,
     /// The slot that this time lies in; 0 without a readable policy.
     pub slot: Slot,
+    /// Number of the revocation list in force; 0 before the first.
+    pub revocations: u32,
 }
 
 /// Answer to `GET /v1/certificates`: public from the enrolment on.

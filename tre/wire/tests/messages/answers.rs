@@ -181,6 +181,7 @@ pub(crate) const ANSWERS: &[Case] = &[
             ("/tre_id", Text),
             ("/time", TIME),
             ("/slot", SLOT),
+            ("/revocations", Integer(0, 0xffff_ffff)),
         ]
     ),
     answer!("certificates", Certificates, &[("/document_chain/*", Hex)]),

@@ -12,12 +12,14 @@ pub(crate) const PROBLEMS: &[&str] = &[
     "urn:tre:problem:bad-request",
     "urn:tre:problem:unauthenticated",
     "urn:tre:problem:wrong-role",
+    "urn:tre:problem:revoked",
     "urn:tre:problem:not-found",
     "urn:tre:problem:method-not-allowed",
     "urn:tre:problem:timeout",
     "urn:tre:problem:conflict",
     "urn:tre:problem:too-large",
     "urn:tre:problem:unsupported-media",
+    "urn:tre:problem:bad-signature",
     "urn:tre:problem:out-of-bounds",
     "urn:tre:problem:too-late",
     "urn:tre:problem:too-early",
@@ -29,8 +31,10 @@ pub(crate) const PROBLEMS: &[&str] = &[
 ];
 
 /// The HTTP status of each, in the same order.
-const STATUSES: &[u16] =
-    &[400, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 422, 422, 422, 503, 503, 503, 500];
+const STATUSES: &[u16] = &[
+    400, 400, 401, 403, 403, 404, 405, 408, 409, 413, 415, 422, 422, 422, 422, 422, 503, 503, 503,
+    500,
+];
 
 #[test]
 fn problem_types_are_this_stable_list() {

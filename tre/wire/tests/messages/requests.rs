@@ -6,10 +6,13 @@ use tre_wire::deployment::{self, Deployment};
 use tre_wire::json;
 use tre_wire::message::dno::PutGroup;
 use tre_wire::message::dsm::{Decision, OpenEvent};
-use tre_wire::message::enrolment::{ActivateCredential, BeginEnrolment, CompleteEnrolment};
+use tre_wire::message::enrolment::{
+    ActivateCredential, BeginEnrolment, CompleteEnrolment, RenewCertificates,
+};
 use tre_wire::message::meter::{BidRequest, Readings};
 use tre_wire::message::registrar::ConnectionRecord;
 use tre_wire::message::supplier::{EndPeriod, PostPrices};
+use tre_wire::revocation::PutRevocations;
 
 use crate::case::Leaf::{Absent, Hex, Hex32, Id, Integer, MaybeInteger, Text, Word};
 use crate::case::{Case, Leaf, Unknown, recode};
@@ -102,16 +105,29 @@ pub(crate) const REQUESTS: &[Case] = &[
         &[("/tariff", ID), ("/from_slot", SLOT), ("/prices/*", PRICE),]
     ),
     request!("end-period", EndPeriod, &[("/tariff", ID), ("/end_slot", SLOT)]),
+    request!(
+        "renew-certificates",
+        RenewCertificates,
+        &[("/attestation_key_chain/*", Hex), ("/tls_chain/*", Hex), ("/document_chain/*", Hex),]
+    ),
+    case!(
+        "put-revocations",
+        recode::<PutRevocations>,
+        BODY_BYTES,
+        Unknown::Refused,
+        &[("/list", Text), ("/signature", Text)]
+    ),
     case!(
         "deployment",
         recode_deployment,
         deployment::MAX_BYTES,
         Unknown::Refused,
         &[
-            ("/format", Integer(1, 1)),
+            ("/format", Integer(2, 2)),
             ("/trust_domain", Id(253)),
             ("/tre_authorities/*", Hex),
             ("/grid_authorities/*", Hex),
+            ("/status_key", Hex),
             ("/policy/format", Integer(4, 4)),
             ("/policy/name", Text),
             ("/policy/slot_ms", Integer(100, 86_400_000)),

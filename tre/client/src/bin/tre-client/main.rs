@@ -18,6 +18,7 @@ mod options;
 mod output;
 mod registrar;
 mod replay;
+mod revocations;
 mod supplier;
 
 use std::process::ExitCode;

@@ -7,7 +7,7 @@ use tre_client::wire::role::Role;
 
 use crate::failure::Failure;
 use crate::options::{Output, Peer};
-use crate::output;
+use crate::{output, revocations};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -17,6 +17,8 @@ pub(crate) enum Command {
     Metrics(Options),
     /// Readings above their connection's capacity, by day.
     Alerts(Options),
+    /// Put a revocation list into force: its keys are cut off at their next request.
+    PutRevocations(revocations::Options),
 }
 
 #[derive(Debug, Args)]
@@ -32,6 +34,7 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
         Command::Health(options) => health(options).await,
         Command::Metrics(options) => metrics(options).await,
         Command::Alerts(options) => alerts(options).await,
+        Command::PutRevocations(options) => revocations::run(options, Role::Operator).await,
     }
 }
 
@@ -56,6 +59,7 @@ async fn health(Options { peer, output }: Options) -> Result<(), Failure> {
             row("version", health.version),
             row("time, ms since 1970", health.time.get()),
             row("slot", health.slot.get()),
+            row("revocation list in force", health.revocations),
         ],
     )
 }

@@ -13,7 +13,7 @@ use tre_client::wire::units::Watts;
 
 use crate::failure::Failure;
 use crate::options::{Output, Peer, SlotChoice};
-use crate::output;
+use crate::{output, revocations};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Connections(ListOptions),
     /// Put all the records of a table.
     Load(LoadOptions),
+    /// Put a revocation list into force: its keys are cut off at their next request.
+    PutRevocations(revocations::Options),
 }
 
 #[derive(Debug, Args)]
@@ -94,6 +96,7 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
         Command::Connections(ListOptions { peer, output }) => {
             print(connect(&peer).await?.all_connections().await?, output)
         }
+        Command::PutRevocations(options) => revocations::run(options, Role::Registrar).await,
         Command::Load(LoadOptions { peer, table }) => {
             let connections = file::read(&table, file::connections::parse)?;
             load(connect(&peer).await?, &connections).await

@@ -1,0 +1,148 @@
+//! A desk's work with the two command lines alone: issue, revoke, carry the list, renew the TRE.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use anyhow::{Context as _, Result, ensure};
+use attest_verifier::{AnyKeyConnection, ClientIdentity, Method};
+use measured_boot::manifest::{Purpose, ReferenceManifest};
+use serde_json::Value;
+use tre_tests::domain::{TestDomain, now};
+use tre_tests::hosted::{Hosted, HostedMachine};
+use tre_tests::place;
+use tre_tests::trust::Reference;
+use tre_wire::json;
+use tre_wire::problem::{Problem, ProblemType};
+use tre_wire::role::Role;
+
+/// A desk beside an enrolled box.
+struct Desk {
+    domain: TestDomain,
+    hosted: Hosted,
+}
+
+impl Desk {
+    async fn set() -> Result<Self> {
+        let domain = TestDomain::make("demo", |_| {})?;
+        let machine = HostedMachine::make(&domain, "box")?;
+        let reference = Reference::of_log(&domain, machine.event_log())?;
+        let hosted = machine.start()?;
+        let (address, tre_id) = (hosted.address().to_string(), "tre-1".parse()?);
+        reference.enrol(&domain, &address, machine.ek_roots(), &tre_id).await?;
+        // The command lines believe no manifest for DEMO; this domain's key signs another.
+        let mut manifest: ReferenceManifest = serde_json::from_slice(reference.manifest())?;
+        manifest.purpose = Purpose::Production;
+        let manifest = serde_json::to_vec(&manifest)?;
+        let (home, reason) = (domain.domain(), Some("a domain of tests"));
+        let signed = home.signer()?.sign(&manifest, home.purpose(), reason, now()?)?;
+        let desk = Self { domain, hosted };
+        fs::write(desk.at("manifest.json"), manifest)?;
+        fs::write(desk.at("manifest.json.sig"), json::encode(&signed.signature)?)?;
+        Ok(desk)
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.domain.folder().join(name)
+    }
+
+    fn run(&self, program: &str, words: &[&str], files: &[(&str, &Path)]) -> Result<Output> {
+        let mut command = Command::new(place::program(program)?);
+        command.args(words);
+        for (option, file) in files {
+            command.arg(option).arg(file);
+        }
+        command.output().with_context(|| format!("starting {program}"))
+    }
+
+    /// A command that must do what it says; gives its answer.
+    fn done(&self, program: &str, words: &[&str], files: &[(&str, &Path)]) -> Result<String> {
+        let output = self.run(program, words, files)?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{program} {words:?}: {said}");
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// `tre-client`, with what every command of it takes.
+    fn client(&self, words: &[&str], identity: &Path) -> Result<Output> {
+        let address = self.hosted.address().to_string();
+        let words = [words, &["--tre", &address, "--tre-id", "tre-1"]].concat();
+        self.run(
+            "tre-client",
+            &words,
+            &[
+                ("--deployment", &self.domain.deployment()),
+                ("--manifest", &self.at("manifest.json")),
+                ("--release-key", &self.domain.domain().release_key_path()),
+                ("--identity", identity),
+            ],
+        )
+    }
+}
+
+#[tokio::test]
+async fn a_lost_meter_is_revoked_with_three_commands() -> Result<()> {
+    let desk = Desk::set().await?;
+    let (home, meter, list) =
+        (desk.domain.home(), desk.at("home-017.pem"), desk.at("revocations.json"));
+    let issue = ["issue", "meter", "home-017"];
+    desk.done("tre-pki", &issue, &[("--domain", &home), ("--out", &meter)])?;
+    let identity = ClientIdentity::load(&meter)?;
+    let address = desk.hosted.address().to_string();
+    let mut open = AnyKeyConnection::open(&address, Some(&identity)).await?;
+    assert_eq!(open.request(Method::GET, "/v1/events", None).await?.status, 200);
+    let revoke = ["revoke", "meter", "home-017", "--reason", "key-lost"];
+    desk.done("tre-pki", &revoke, &[("--domain", &home), ("--out", &list)])?;
+    let list = list.to_str().context("UTF-8")?;
+    for role in [Role::Operator, Role::Registrar] {
+        let carrier = desk.domain.credential(role, "carrier")?;
+        let put = desk.client(&[role.as_str(), "put-revocations", list], &carrier)?;
+        let said = String::from_utf8_lossy(&put.stderr);
+        assert!(put.status.success(), "{said}");
+        assert_eq!(String::from_utf8(put.stdout)?, "revocation list 1 in force\n");
+    }
+    let answer = open.request(Method::GET, "/v1/events", None).await?;
+    let problem: Problem = serde_json::from_slice(&answer.body)?;
+    assert_eq!(problem.kind, ProblemType::Revoked);
+    let refused = desk.client(&["meter", "account"], &meter)?;
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("not attested, nothing sent"), "{said}");
+    // A file that was changed on its way says so.
+    let altered = fs::read_to_string(list)?.replace("key-lost", "withdrawn");
+    fs::write(list, altered)?;
+    let operator = desk.domain.credential(Role::Operator, "carrier")?;
+    let refused = desk.client(&["operator", "put-revocations", list], &operator)?;
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("that was signed, found"), "{said}");
+    assert_eq!(refused.status.code(), Some(1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_tre_is_renewed_with_one_command_and_its_record_says_until_when() -> Result<()> {
+    let desk = Desk::set().await?;
+    let end = |text: &str| -> Result<u64> {
+        let record: Value = serde_json::from_str(text)?;
+        record["certificates_end"].as_u64().context("an end")
+    };
+    let path = desk.domain.domain().records().path(&"tre-1".parse()?);
+    let before = end(&fs::read_to_string(&path)?)?;
+    let address = desk.hosted.address().to_string();
+    let words = ["renew-tre", &address, "--tre-id", "tre-1", "--days", "9", "--json"];
+    let operator = desk.domain.credential(Role::Operator, "op-1")?;
+    let answer = desk.done(
+        "tre-pki",
+        &words,
+        &[
+            ("--domain", &desk.domain.home()),
+            ("--deployment", &desk.domain.deployment()),
+            ("--manifest", &desk.at("manifest.json")),
+            ("--operator", &operator),
+        ],
+    )?;
+    let after = end(&answer)?;
+    assert!(after > before, "{before} and {after}");
+    assert_eq!(end(&fs::read_to_string(&path)?)?, after);
+    Ok(())
+}

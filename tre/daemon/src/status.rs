@@ -1,0 +1,193 @@
+//! What an enrolled TRE must not forget of what it was told since, sealed, on its disk: the newest
+//! revocation list, and newer certificates of its keys.
+//!
+//! Encrypted under the secret that unseals with the keys: nobody else can write it, so what is read
+//! back needs no signature and no parsing of what a peer sent. A record that is there and does not
+//! open locks the box. That the whole disk is put back to an earlier state is not seen here.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use tre_store::{Envelope, EnvelopeError, TwoSlotError, TwoSlotRegion};
+use tre_wire::disk;
+use tre_wire::hex::Hex32;
+use tre_wire::json::{self, JsonError};
+use tre_wire::message::enrolment::RenewCertificates;
+use tre_wire::revocation::Edition;
+
+use crate::random::{self, NoRandomness};
+use crate::revocations::Revocations;
+
+/// Derives the key that encrypts the record; other uses of the secret take other labels.
+pub(crate) const ENVELOPE_LABEL: &[u8] = b"tre-status-v1";
+
+/// The version of [`Kept`]. Format 1 had no certificates, and is still read.
+const FORMAT: u32 = 2;
+
+/// The record, JSON, encrypted.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    /// Version of this structure: [`FORMAT`].
+    format: u32,
+    /// The list in force; none yet.
+    list: Option<Edition>,
+    /// The keys that it names, SHA-256 each.
+    keys: Vec<Hex32>,
+    /// Newer certificates than the enrolment's; none yet.
+    certificates: Option<RenewCertificates>,
+}
+
+/// The record in format 1.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept1 {
+    #[serde(rename = "format")]
+    _format: u32,
+    list: Option<Edition>,
+    keys: Vec<Hex32>,
+}
+
+/// What an enrolled TRE was told since.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Status {
+    /// Which keys are no longer believed.
+    pub(crate) revocations: Revocations,
+    /// Newer certificates of its own keys than those of its enrolment.
+    pub(crate) certificates: Option<RenewCertificates>,
+}
+
+/// The version alone, which every format has.
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Version {
+    format: u32,
+}
+
+/// Where the record stands, and how it is encrypted.
+#[derive(Debug)]
+pub(crate) struct StatusStore {
+    region: TwoSlotRegion,
+    /// None until the secret is there.
+    envelope: Option<Envelope>,
+    /// What stands there.
+    status: Status,
+}
+
+/// Why the record was not read or written.
+#[derive(Debug, Error)]
+pub(crate) enum StatusError {
+    /// The disk, or both copies on it.
+    #[error("status record: {0}")]
+    Region(#[source] TwoSlotError),
+    /// Not the one that this box wrote.
+    #[error("status record: {0}")]
+    Envelope(#[source] EnvelopeError),
+    /// Decrypted, and no record.
+    #[error("status record is not readable: {0}")]
+    Json(#[source] JsonError),
+    /// Another format than this TRE reads.
+    #[error("expected status record format {FORMAT}, found {0}")]
+    Format(u32),
+    /// The kernel has no randomness.
+    #[error(transparent)]
+    Random(NoRandomness),
+    /// The box is not enrolled.
+    #[error("expected an enrolled box: nothing is unsealed that could encrypt a status record")]
+    Closed,
+}
+
+impl StatusStore {
+    /// The place on the disk, before anything is unsealed.
+    pub(crate) fn new(region: TwoSlotRegion) -> Self {
+        Self { region, envelope: None, status: Status::default() }
+    }
+
+    /// Reads what an enrolled box kept. One that never kept anything knows of no list.
+    ///
+    /// # Errors
+    ///
+    /// [`StatusError`]: something is there, and it is not what this box wrote.
+    pub(crate) fn open(&mut self, envelope: Envelope) -> Result<&Status, StatusError> {
+        self.status = match self.region.read().map_err(StatusError::Region)? {
+            None => Status::default(),
+            Some(record) => {
+                let plain = envelope.open(&[], &record.bytes).map_err(StatusError::Envelope)?;
+                read(&plain)?
+            }
+        };
+        self.envelope = Some(envelope);
+        Ok(&self.status)
+    }
+
+    /// Begins anew, for a box that is being enrolled: what another enrolment kept is not its own.
+    ///
+    /// # Errors
+    ///
+    /// [`StatusError`].
+    pub(crate) fn begin(&mut self, envelope: Envelope) -> Result<(), StatusError> {
+        self.envelope = Some(envelope);
+        self.keep(Status::default())
+    }
+
+    /// Keeps a list that is about to come into force. Durable when it returns.
+    ///
+    /// # Errors
+    ///
+    /// [`StatusError`]: then it must not come into force.
+    pub(crate) fn keep_revocations(&mut self, newer: &Revocations) -> Result<(), StatusError> {
+        let certificates = self.status.certificates.clone();
+        self.keep(Status { revocations: newer.clone(), certificates })
+    }
+
+    /// The same for certificates that are about to be shown.
+    ///
+    /// # Errors
+    ///
+    /// [`StatusError`]: then they must not be shown.
+    pub(crate) fn keep_certificates(
+        &mut self,
+        newer: &RenewCertificates,
+    ) -> Result<(), StatusError> {
+        let revocations = self.status.revocations.clone();
+        self.keep(Status { revocations, certificates: Some(newer.clone()) })
+    }
+
+    fn keep(&mut self, status: Status) -> Result<(), StatusError> {
+        let envelope = self.envelope.as_ref().ok_or(StatusError::Closed)?;
+        let Revocations { edition, keys } = &status.revocations;
+        let kept = Kept {
+            format: FORMAT,
+            list: *edition,
+            keys: keys.iter().copied().map(Hex32).collect(),
+            certificates: status.certificates.clone(),
+        };
+        let plain = json::encode(&kept).map_err(StatusError::Json)?;
+        let nonce = random::bytes().map_err(StatusError::Random)?;
+        let sealed = envelope.seal(nonce, &[], &plain).map_err(StatusError::Envelope)?;
+        self.region.write(&sealed).map_err(StatusError::Region)?;
+        self.status = status;
+        Ok(())
+    }
+}
+
+fn read(plain: &[u8]) -> Result<Status, StatusError> {
+    let Version { format } = decoded(plain)?;
+    let Kept { list, keys, certificates, .. } = match format {
+        FORMAT => decoded(plain)?,
+        1 => {
+            let Kept1 { list, keys, .. } = decoded(plain)?;
+            Kept { format, list, keys, certificates: None }
+        }
+        other => return Err(StatusError::Format(other)),
+    };
+    let keys = keys.into_iter().map(|Hex32(key)| key).collect();
+    Ok(Status { revocations: Revocations { edition: list, keys }, certificates })
+}
+
+fn decoded<T: DeserializeOwned>(plain: &[u8]) -> Result<T, StatusError> {
+    let most = usize::try_from(disk::STATUS[0].length).unwrap_or(0);
+    json::decode_at_most(plain, most).map_err(StatusError::Json)
+}
+
+#[cfg(test)]
+mod tests;
