@@ -4,6 +4,7 @@ mod fleet;
 mod revoke;
 mod roles;
 mod secret;
+mod show;
 mod sign;
 
 use anyhow::Context as _;
@@ -12,7 +13,7 @@ use pki::domain::{Domain, InitError, KeyName};
 use pki::ek::EkRoots;
 use pki::enrol::Enrolment;
 use pki::enrol::record::Record;
-use pki::file::{self, Access, FileError};
+use pki::file::{self, Access, FileError, Written};
 use pki::key_file;
 use pki::passphrase::Passphrase;
 use pki::validity::Validity;
@@ -30,6 +31,7 @@ pub(crate) use fleet::issue_fleet;
 pub(crate) use revoke::{reason, revoke};
 pub(crate) use roles::{issue, renew, request};
 pub(crate) use secret::Unlock;
+pub(crate) use show::{Show, show};
 pub(crate) use sign::sign_manifest;
 
 /// Answers with `text`, or with `facts` in JSON.
@@ -87,13 +89,16 @@ pub(crate) fn deployment(deployment: &Deployment) -> anyhow::Result<()> {
     let Deployment { domain, policy, out, json } = deployment;
     let policy = file::read(policy, u64::try_from(MAX_BYTES)?)?;
     let bytes = Domain::open(domain)?.deployment(&policy)?;
-    file::write_new(out, &bytes, Access::Everybody)?;
+    let written = match file::write_same(out, &bytes, Access::Everybody)? {
+        Written::Now => "wrote",
+        Written::Before => "there already:",
+    };
     let facts = Deployed {
         file: out.display().to_string(),
         bytes: bytes.len(),
         measurement: Hex32(measurement(&bytes)),
     };
-    let text = format!("wrote {}; PCR 11 begins with {}", out.display(), facts.measurement);
+    let text = format!("{written} {}; PCR 11 begins with {}", out.display(), facts.measurement);
     answer(*json, &facts, &text)
 }
 

@@ -27,6 +27,7 @@ use tre_wire::hex::HexBytes;
 use tre_wire::id::{PeerId, TrustDomain};
 use tre_wire::json::{self, JsonError};
 use tre_wire::policy::Policy;
+use tre_wire::revocation::RevocationList;
 use tre_wire::role::{Identity, Role};
 use tre_wire::units::UnixMillis;
 
@@ -303,10 +304,19 @@ impl Domain {
     pub fn register(&self) -> Result<Register, DomainError> {
         let mut register =
             Register::open(self.folder.join(ISSUED)).map_err(DomainError::Register)?;
-        if let Some(list) = self.revocations()?.newest().map_err(DomainError::Lists)? {
+        if let Some(list) = self.newest_revocations()? {
             register.strike(&list.revoked);
         }
         Ok(register)
+    }
+
+    /// The newest revocation list, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`DomainError::File`]; [`DomainError::StatusKey`]; [`DomainError::Lists`].
+    pub fn newest_revocations(&self) -> Result<Option<RevocationList>, DomainError> {
+        self.revocations()?.newest().map_err(DomainError::Lists)
     }
 
     /// The deployment file: this domain's two authorities under `policy` (JSON).
@@ -339,7 +349,13 @@ impl Domain {
         Authority::new(kind, &certificate, &key).map_err(DomainError::Authority)
     }
 
-    fn public_file(&self, name: KeyName) -> Result<Vec<u8>, DomainError> {
+    /// Whether the public half of `name` is in the folder.
+    #[must_use]
+    pub fn has_public(&self, name: KeyName) -> bool {
+        self.folder.join(name.public_file()).is_file()
+    }
+
+    pub(crate) fn public_file(&self, name: KeyName) -> Result<Vec<u8>, DomainError> {
         file::read(&self.folder.join(name.public_file()), FILE_BYTES).map_err(DomainError::File)
     }
 }

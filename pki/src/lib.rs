@@ -39,4 +39,5 @@ pub mod release;
 pub mod renew;
 pub mod request;
 pub mod revoke;
+pub mod survey;
 pub mod validity;

@@ -20,7 +20,7 @@ use tre_wire::revocation::Reason;
 use tre_wire::role::Role;
 use tre_wire::units::UnixMillis;
 
-use crate::cli::Unlock;
+use crate::cli::{Show, Unlock};
 
 /// Keeps a trust domain: makes its authorities, enrols TREs, certifies roles.
 #[derive(Debug, Parser)]
@@ -52,6 +52,8 @@ enum Command {
     Reseal(Reseal),
     /// Appraises a new box, makes its TPM prove its keys, and certifies them.
     Enrol(Enrol),
+    /// Says what there is in a domain's folder; opens no private key.
+    Show(Show),
 }
 
 #[derive(Args, Debug)]
@@ -83,7 +85,7 @@ struct Deployment {
     /// The privacy policy, JSON.
     #[arg(long)]
     policy: PathBuf,
-    /// The file to write; there must be none yet.
+    /// The file to write; one that is there must be the very same.
     #[arg(long)]
     out: PathBuf,
     /// Answers in JSON.
@@ -303,6 +305,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::SignManifest(sign) => cli::sign_manifest(&sign, now),
         Command::Reseal(reseal) => cli::reseal(&reseal, random),
         Command::Enrol(enrol) => cli::enrol(&enrol, now, random),
+        Command::Show(show) => cli::show(&show, now),
     }
 }
 

@@ -131,8 +131,10 @@ impl Lists {
         let mut revoked = last.map_or_else(Vec::new, |list| list.revoked);
         revoked.retain(|key| key.until >= now);
         for key in more {
-            if revoked.iter().all(|known| known.spki_sha256 != key.spki_sha256) {
-                revoked.push(key);
+            match revoked.iter_mut().find(|known| known.spki_sha256 == key.spki_sha256) {
+                // Renewed for the same key: it stands here until the last certificate has ended.
+                Some(known) => known.until = known.until.max(key.until),
+                None => revoked.push(key),
             }
         }
         let found = revoked.len();

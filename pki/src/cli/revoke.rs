@@ -1,5 +1,7 @@
 //! `revoke`: the next revocation list.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, bail};
 use attest_verifier::signature_path;
 use pki::domain::{Domain, KeyName};
@@ -19,7 +21,7 @@ struct Facts {
     sequence: u32,
     valid_until: UnixMillis,
     keys: usize,
-    revoked_now: Vec<Hex32>,
+    revoked_now: BTreeSet<Hex32>,
 }
 
 /// Reads a reason.
@@ -42,7 +44,7 @@ pub(crate) fn revoke(revoke: Revoke, now: UnixMillis) -> anyhow::Result<()> {
         (None, None, None) => Vec::new(),
         _ => bail!("expected ROLE, NAME and --reason together, or --refresh alone"),
     };
-    let revoked_now = more.iter().map(|key| key.spki_sha256).collect();
+    let revoked_now: BTreeSet<Hex32> = more.iter().map(|key| key.spki_sha256).collect();
     let lists = domain.revocations()?;
     let list = lists.add(&domain.status_signer()?, more, days, now)?;
     let path = lists.path(list.sequence);

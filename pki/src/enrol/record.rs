@@ -156,6 +156,12 @@ impl Records {
         Self { folder }
     }
 
+    /// Their folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Where the record of `tre_id` stands, or will.
     #[must_use]
     pub fn path(&self, tre_id: &PeerId) -> PathBuf {

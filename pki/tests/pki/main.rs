@@ -4,6 +4,8 @@
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
+mod ceremony;
+#[cfg(test)]
 mod certificates;
 #[cfg(test)]
 mod command_line;
@@ -15,6 +17,8 @@ mod ek;
 mod fixture;
 #[cfg(test)]
 mod fleet;
+#[cfg(test)]
+mod journeys;
 #[cfg(test)]
 mod key_file;
 #[cfg(test)]
