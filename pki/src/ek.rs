@@ -5,9 +5,11 @@
 //! the roots.
 
 mod certificate;
+mod key;
 mod profile;
 mod roots;
 
 pub use certificate::{CertifiedEk, EkError};
+pub use key::{EkKeyError, EkPublic};
 pub use profile::{ProfileError, TpmModel};
 pub use roots::{EkRoots, RootsError};

@@ -16,6 +16,7 @@ use tre_tests::domain::now;
 use tre_tests::hosted::HostedMachine;
 use tre_tests::place;
 use tre_tests::trust::hosted_manifest;
+use tre_tpm::swtpm::Swtpm;
 
 /// A folder with a passphrase in it, and nothing else.
 struct Desk {
@@ -144,4 +145,36 @@ async fn three_journeys_lead_from_nothing_to_an_attested_connection_and_change_n
         assert!(there, "{script}: {answer}");
         assert_eq!(desk.domain(), before, "{script} changed something");
     }
+}
+
+/// Takes the certificate of the RSA key out of the TPM, as if its maker had put none there.
+fn without_rsa_certificate(state: &Path) {
+    let tpm = Swtpm::start(state).expect("a TPM");
+    let undefined = Command::new("tpm2_nvundefine")
+        .args(["-T", &format!("swtpm:path={}", tpm.socket().display())])
+        .args(["-C", "p", "0x01c00002"])
+        .output()
+        .expect("tpm2_nvundefine; run `make deps`");
+    assert!(undefined.status.success(), "{}", String::from_utf8_lossy(&undefined.stderr));
+}
+
+#[test]
+fn a_box_with_the_certificate_of_a_p384_key_alone_is_enrolled_by_that_key() {
+    let desk = Desk::new();
+    let policy = place::root().join("pki/policies/demo.json");
+    let policy = policy.to_str().expect("plain").to_owned();
+    desk.journey("start-domain.sh", &["grid", "grid.example", &policy]);
+    let machine = HostedMachine::make_in(&desk.at("box"), &desk.at("grid/deployment.json"));
+    let machine = machine.expect("a machine");
+    without_rsa_certificate(&desk.at("box/tpm"));
+    desk.manifest(&machine);
+    let running = machine.start().expect("a TRE");
+    let address = running.address().to_string();
+    let roots = machine.ek_roots().to_str().expect("plain").to_owned();
+    desk.journey("enrol-tre.sh", &["grid", "tre-1", &address, "manifest.json", &roots]);
+    let record = fs::read(desk.at("grid/domain/enrolled/tre-1.json")).expect("a record");
+    let record: serde_json::Value = serde_json::from_slice(&record).expect("JSON");
+    let name = record["endorsement_key_name"].as_str().expect("text");
+    // A Name by SHA-384: its identifier, then 48 bytes.
+    assert!(name.starts_with("000c") && name.len() == 100, "{name}");
 }

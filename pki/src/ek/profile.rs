@@ -7,6 +7,8 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::X509Certificate;
 use x509_parser::x509::X509Name;
 
+use super::key::EkPublic;
+
 /// The TPM as its maker describes it, for the record: no check reads it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -28,9 +30,12 @@ pub enum ProfileError {
     /// An authority's certificate.
     #[error("expected an end-entity certificate, found an authority's")]
     Authority,
-    /// A key that may not encrypt.
-    #[error("expected key usage keyEncipherment, found another or none")]
-    KeyUsage,
+    /// A key that may not be used for a secret.
+    #[error("expected key usage {expected}, found another or none")]
+    KeyUsage {
+        /// The usage of a key of this kind.
+        expected: &'static str,
+    },
     /// An extension that occurs twice or cannot be decoded.
     #[error("expected {extension} once and readable")]
     Extension {
@@ -48,8 +53,11 @@ pub enum ProfileError {
     },
 }
 
-/// Holds `certificate` against the profile.
-pub(super) fn check(certificate: &X509Certificate<'_>) -> Result<TpmModel, ProfileError> {
+/// Holds `certificate`, which is for `key`, against the profile.
+pub(super) fn check(
+    certificate: &X509Certificate<'_>,
+    key: &EkPublic,
+) -> Result<TpmModel, ProfileError> {
     let broken = |extension| ProfileError::Extension { extension };
     let purposes = certificate.extended_key_usage().map_err(|_| broken("extended key usage"))?;
     if !purposes.is_some_and(|purposes| purposes.value.other.contains(&EK_CERTIFICATE)) {
@@ -60,8 +68,16 @@ pub(super) fn check(certificate: &X509Certificate<'_>) -> Result<TpmModel, Profi
         return Err(ProfileError::Authority);
     }
     let usage = certificate.key_usage().map_err(|_| broken("key usage"))?;
-    if !usage.is_some_and(|usage| usage.value.key_encipherment()) {
-        return Err(ProfileError::KeyUsage);
+    let (expected, found) = match key {
+        EkPublic::Rsa2048 { .. } => {
+            ("keyEncipherment", usage.is_some_and(|usage| usage.value.key_encipherment()))
+        }
+        EkPublic::P256 { .. } | EkPublic::P384 { .. } => {
+            ("keyAgreement", usage.is_some_and(|usage| usage.value.key_agreement()))
+        }
+    };
+    if !found {
+        return Err(ProfileError::KeyUsage { expected });
     }
     let names =
         certificate.subject_alternative_name().map_err(|_| broken("subject alternative name"))?;

@@ -273,9 +273,8 @@ impl CheckedOffer {
     ) -> Result<(Challenge, ActivateCredential), ChallengeError> {
         let mut secret = Zeroizing::new([0; SECRET_BYTES]);
         random.try_fill_bytes(secret.as_mut_slice()).map_err(ChallengeError::Random)?;
-        let (modulus, name) = (self.endorsement.modulus(), self.attestation.name());
-        let made =
-            credential::make(modulus, name, &secret, random).map_err(ChallengeError::Make)?;
+        let (key, name) = (self.endorsement.public(), self.attestation.name());
+        let made = credential::make(key, name, &secret, random).map_err(ChallengeError::Make)?;
         let request = ActivateCredential {
             id_object: HexBytes(made.id_object.encode()),
             encrypted_secret: HexBytes(made.encrypted_secret.encode()),

@@ -92,7 +92,7 @@ impl Record {
             certificates_end,
             tpm: endorsement.model().clone(),
             endorsement_certificate_sha256: Hex32(endorsement.certificate_sha256().0),
-            endorsement_key_name: HexBytes(endorsement.name().to_bytes().to_vec()),
+            endorsement_key_name: HexBytes(endorsement.name().to_vec()),
             attestation_key_name: HexBytes(offer.attestation().name().to_bytes().to_vec()),
             storage_key_name: HexBytes(offer.storage_key().to_bytes().to_vec()),
             attestation_key_spki_sha256: spki(OfferedKey::Attestation),

@@ -1,7 +1,7 @@
 //! Endorsement keys: real ones of a software TPM's maker, and made ones with one thing wrong.
 
 use measured_boot::tpm::Attribute;
-use pki::ek::{CertifiedEk, EkError, EkRoots, ProfileError, RootsError};
+use pki::ek::{CertifiedEk, EkError, EkKeyError, EkPublic, EkRoots, ProfileError, RootsError};
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, SubjectPublicKeyInfo, date_time_ymd,
@@ -55,6 +55,21 @@ fn a_real_tpm_is_believed_under_its_makers_root_alone() {
         matches!(refused, Err(EkError::Chain(ChainError::CertNotValidYet { .. }))),
         "{refused:?}"
     );
+}
+
+#[test]
+fn a_real_p384_key_is_believed_by_its_own_certificate() {
+    let maker = Manufacturer::new();
+    let tpm = maker.tpm();
+    let (certificates, key) = (tpm.certificates(), tpm.endorsement_key_of("ecc384"));
+    let check = |some: &[HexBytes]| CertifiedEk::check(some, &key, &maker.listed(), now());
+    let certified = check(&certificates).expect("certified");
+    assert!(matches!(certified.public(), EkPublic::P384 { .. }), "{certified:?}");
+    assert_eq!(certified.certificate_sha256(), measured_boot::digest::sha256(&certificates[1].0));
+    // The Name as the TPM's own tool has it.
+    assert_eq!(certified.name(), tpm.name("ek"));
+    let refused = check(&certificates[..1]);
+    assert!(matches!(refused, Err(EkError::OtherKey { found: 1, .. })), "{refused:?}");
 }
 
 /// One RSA key for all made certificates: drawing one takes a second.
@@ -148,7 +163,8 @@ fn tpm_names(attributes: &[(u8, &str)]) -> CustomExtension {
 fn a_made_certificate_of_the_profile_is_accepted() {
     let maker = maker();
     let certified = maker.check(&maker.certify(|_| {})).expect("certified");
-    assert_eq!(certified.modulus().as_slice(), KEY.n().to_bytes_be());
+    let EkPublic::Rsa2048 { modulus } = certified.public() else { panic!("{certified:?}") };
+    assert_eq!(modulus.as_slice(), KEY.n().to_bytes_be());
     assert_eq!(certified.model().version, "id:2");
 }
 
@@ -171,7 +187,7 @@ fn each_departure_from_the_profile_is_named() {
     let signs = |params: &mut CertificateParams| {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     };
-    assert_eq!(refused(signs), ProfileError::KeyUsage);
+    assert_eq!(refused(signs), ProfileError::KeyUsage { expected: "keyEncipherment" });
     let missing = |attribute| ProfileError::Attribute { attribute };
     assert_eq!(refused(|params| params.custom_extensions.clear()), missing("manufacturer"));
     let no_model = |params: &mut CertificateParams| {
@@ -265,8 +281,10 @@ fn a_key_that_could_leave_or_sign_is_no_endorsement_key() {
     ] {
         let refused = check(&public_area(TEMPLATE_ATTRIBUTES ^ attribute.mask()));
         let named = match &refused {
-            Err(EkError::AttributeMissing { missing: found }) => missing && *found == attribute,
-            Err(EkError::AttributeForbidden { forbidden: found }) => {
+            Err(EkError::Key(EkKeyError::AttributeMissing { missing: found })) => {
+                missing && *found == attribute
+            }
+            Err(EkError::Key(EkKeyError::AttributeForbidden { forbidden: found })) => {
                 !missing && *found == attribute
             }
             _ => false,
@@ -276,7 +294,7 @@ fn a_key_that_could_leave_or_sign_is_no_endorsement_key() {
     let mut short = public_area(TEMPLATE_ATTRIBUTES);
     short.pop();
     let refused = check(&short);
-    assert!(matches!(refused, Err(EkError::Public(_))), "{refused:?}");
+    assert!(matches!(refused, Err(EkError::Key(EkKeyError::Public(_)))), "{refused:?}");
 }
 
 #[test]
