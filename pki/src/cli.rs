@@ -1,5 +1,6 @@
 //! The commands: files in, files out, and a few lines about it.
 
+mod deny;
 mod fleet;
 mod revoke;
 mod roles;
@@ -27,6 +28,7 @@ use tre_wire::units::UnixMillis;
 
 use crate::{Deployment, Enrol, Init, Reseal};
 
+pub(crate) use deny::{Deny, deny};
 pub(crate) use fleet::issue_fleet;
 pub(crate) use revoke::{reason, revoke};
 pub(crate) use roles::{issue, renew, request};
@@ -128,6 +130,10 @@ pub(crate) fn enrol(
     let own = domain.release_key_path();
     let release_key = enrol.release_key.as_deref().unwrap_or(&own);
     let trust = Trust::load(&enrol.deployment, &enrol.manifest, release_key)?;
+    let trust = match domain.denied_firmware(now)? {
+        Some(denied) => trust.denying_firmware(denied),
+        None => trust,
+    };
     let operator = ClientIdentity::load(&enrol.operator)?;
     let enrolment = Enrolment {
         tre: &domain.identity(Role::Tre, enrol.tre_id.clone()),

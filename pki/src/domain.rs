@@ -10,15 +10,16 @@
 //! | `status.pem`, `status.key.pem` | signs revocations and time | regulator |
 //! | `enrolled/` | one record a TRE | regulator |
 //! | `revocations/` | every revocation list with its signature, from the first one on | all |
+//! | `denied/` | every denylist of TPM firmware with its signature, from the first one on | all |
 //! | `issued/` | register of role certificates, from the first one on | grid authority |
 
 mod init;
 mod key;
+mod lists;
 
 use std::path::{Path, PathBuf};
 
 use attest_verifier::core::release::ReleaseKeyError;
-use attest_verifier::core::revocation::StatusKey;
 use measured_boot::manifest::Purpose;
 use rsa::rand_core::CryptoRngCore;
 use serde::{Deserialize, Serialize};
@@ -27,7 +28,6 @@ use tre_wire::hex::HexBytes;
 use tre_wire::id::{PeerId, TrustDomain};
 use tre_wire::json::{self, JsonError};
 use tre_wire::policy::Policy;
-use tre_wire::revocation::RevocationList;
 use tre_wire::role::{Identity, Role};
 use tre_wire::units::UnixMillis;
 
@@ -35,13 +35,14 @@ pub use self::init::InitError;
 use self::init::NewDomain;
 pub use self::key::KeyName;
 use crate::authority::{self, Authority, AuthorityError, AuthorityKind};
+use crate::deny::DenyListsError;
 use crate::enrol::record::Records;
 use crate::file::{self, FileError};
 use crate::key_file::{self, ClearKeys, KeyFileError, PrivateKey, Protection};
 use crate::passphrase::Passphrase;
 use crate::register::{Register, RegisterError};
 use crate::release::{Signer, SignerError};
-use crate::revoke::{Lists, ListsError};
+use crate::revoke::ListsError;
 
 /// Longest file of a domain. Unit: bytes.
 const FILE_BYTES: u64 = 64 * 1024;
@@ -76,6 +77,9 @@ pub enum DomainError {
     /// The revocation lists cannot be read.
     #[error(transparent)]
     Lists(ListsError),
+    /// The denylists cannot be read or relied on.
+    #[error(transparent)]
+    DenyLists(DenyListsError),
     /// The release key's file does not hold it.
     #[error(transparent)]
     Signer(SignerError),
@@ -249,17 +253,6 @@ impl Domain {
         Signer::new(&self.private_key(KeyName::Status)?).map_err(DomainError::Signer)
     }
 
-    /// The revocation lists.
-    ///
-    /// # Errors
-    ///
-    /// [`DomainError::File`]; [`DomainError::StatusKey`].
-    pub fn revocations(&self) -> Result<Lists, DomainError> {
-        let key = self.public_file(KeyName::Status)?;
-        let key = StatusKey::from_pem(&key).map_err(DomainError::StatusKey)?;
-        Ok(Lists::new(self.folder.join(REVOCATIONS), self.trust_domain.clone(), key))
-    }
-
     /// The file with the public half of [`Self::signer`], for verifiers.
     #[must_use]
     pub fn release_key_path(&self) -> PathBuf {
@@ -310,15 +303,6 @@ impl Domain {
         Ok(register)
     }
 
-    /// The newest revocation list, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// [`DomainError::File`]; [`DomainError::StatusKey`]; [`DomainError::Lists`].
-    pub fn newest_revocations(&self) -> Result<Option<RevocationList>, DomainError> {
-        self.revocations()?.newest().map_err(DomainError::Lists)
-    }
-
     /// The deployment file: this domain's two authorities under `policy` (JSON).
     ///
     /// # Errors
@@ -365,9 +349,6 @@ const HEADER: &str = "domain.json";
 
 /// Folder of the register of role certificates.
 const ISSUED: &str = "issued";
-
-/// Folder of the revocation lists.
-const REVOCATIONS: &str = "revocations";
 
 /// Folder of the enrolment records.
 const ENROLLED: &str = "enrolled";

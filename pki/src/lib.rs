@@ -26,6 +26,7 @@
 
 pub mod authority;
 pub mod credential;
+pub mod deny;
 pub mod domain;
 pub mod ek;
 pub mod enrol;
@@ -33,6 +34,7 @@ pub mod file;
 pub mod fleet;
 pub mod issue;
 pub mod key_file;
+pub mod numbered;
 pub mod passphrase;
 mod pem;
 pub mod register;

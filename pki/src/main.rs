@@ -20,7 +20,7 @@ use tre_wire::revocation::Reason;
 use tre_wire::role::Role;
 use tre_wire::units::UnixMillis;
 
-use crate::cli::{Show, Unlock};
+use crate::cli::{Deny, Show, Unlock};
 
 /// Keeps a trust domain: makes its authorities, enrols TREs, certifies roles.
 #[derive(Debug, Parser)]
@@ -46,6 +46,8 @@ enum Command {
     Renew(Renew),
     /// Takes the keys of an identity out of use: writes and signs the next revocation list.
     Revoke(Revoke),
+    /// Believes TPM firmware no more: writes and signs the next denylist.
+    Deny(Deny),
     /// Signs a reference manifest as it lies, with the domain's release key.
     SignManifest(SignManifest),
     /// Encrypts a private key under another passphrase, or one that lies in clear.
@@ -199,7 +201,7 @@ struct Revoke {
     #[arg(long)]
     domain: PathBuf,
     /// For how many days the list is good; a newer one must be out by then.
-    #[arg(long, default_value_t = pki::revoke::DEFAULT_DAYS)]
+    #[arg(long, default_value_t = pki::numbered::DEFAULT_DAYS)]
     days: u32,
     /// A copy of the list, with its signature in OUT.sig, in the place of older ones.
     #[arg(long)]
@@ -302,6 +304,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Renew(renew) => cli::renew(&renew, now, random),
         Command::Issue(issue) => cli::issue(issue, now, random),
         Command::Revoke(revoke) => cli::revoke(revoke, now),
+        Command::Deny(deny) => cli::deny(deny, now),
         Command::SignManifest(sign) => cli::sign_manifest(&sign, now),
         Command::Reseal(reseal) => cli::reseal(&reseal, random),
         Command::Enrol(enrol) => cli::enrol(&enrol, now, random),

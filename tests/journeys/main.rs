@@ -4,6 +4,9 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::expect_used, reason = "a test stops where its own tools fail")]
 
+#[cfg(test)]
+mod firmware;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, bail};
-use attest_verifier::signature_path;
 use pki::domain::{Domain, KeyName};
-use pki::file::{self, Access};
+use pki::numbered;
 use serde::Serialize;
 use tre_wire::hex::Hex32;
 use tre_wire::revocation::{LIST_BYTES, Reason, Revoked};
@@ -49,10 +48,7 @@ pub(crate) fn revoke(revoke: Revoke, now: UnixMillis) -> anyhow::Result<()> {
     let list = lists.add(&domain.status_signer()?, more, days, now)?;
     let path = lists.path(list.sequence);
     if let Some(out) = &out {
-        let most = u64::try_from(LIST_BYTES)?;
-        let signature = file::read(&signature_path(&path), most)?;
-        file::replace(&signature_path(out), &signature, Access::Everybody)?;
-        file::replace(out, &file::read(&path, most)?, Access::Everybody)?;
+        numbered::hand_out(&path, out, LIST_BYTES)?;
     }
     let facts = Facts {
         file: path.display().to_string(),

@@ -3,6 +3,7 @@
 use measured_boot::digest::{Sha256Digest, sha256};
 use rustls_pki_types::CertificateDer;
 use tre_wire::bounds;
+use tre_wire::denylist::TpmManufacturer;
 use tre_wire::hex::{self, HexBytes};
 use tre_wire::units::UnixMillis;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
@@ -106,6 +107,12 @@ impl CertifiedEk {
     #[must_use]
     pub const fn certificate_sha256(&self) -> Sha256Digest {
         self.certificate
+    }
+
+    /// Its manufacturer, if the certificate says it as the TCG registers them.
+    #[must_use]
+    pub fn manufacturer(&self) -> Option<TpmManufacturer> {
+        self.model.manufacturer.parse().ok()
     }
 
     /// The TPM as its maker describes it.

@@ -12,6 +12,8 @@ mod command_line;
 #[cfg(test)]
 mod credential;
 #[cfg(test)]
+mod denylists;
+#[cfg(test)]
 mod ek;
 #[cfg(test)]
 mod fixture;
