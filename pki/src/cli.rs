@@ -11,7 +11,7 @@ mod sign;
 use anyhow::Context as _;
 use attest_verifier::{ClientIdentity, Trust};
 use pki::domain::{Domain, InitError, KeyName};
-use pki::ek::EkRoots;
+use pki::ek::{Admission, EkRoots};
 use pki::enrol::Enrolment;
 use pki::enrol::record::Record;
 use pki::file::{self, Access, FileError, Written};
@@ -134,11 +134,12 @@ pub(crate) fn enrol(
         Some(denied) => trust.denying_firmware(denied),
         None => trust,
     };
+    let admission = Admission::of(&enrol.ek_admit, enrol.ek_uncertified);
     let operator = ClientIdentity::load(&enrol.operator)?;
     let enrolment = Enrolment {
         tre: &domain.identity(Role::Tre, enrol.tre_id.clone()),
         authority: &domain.tre_authority()?,
-        roots: &EkRoots::load(&enrol.ek_roots)?,
+        roots: &EkRoots::load(&enrol.ek_roots)?.admitting(admission),
         records: &domain.records(),
         trust: &trust,
         validity: Validity::of_days(now, enrol.days)?,
@@ -157,9 +158,14 @@ pub(crate) fn enrol(
 }
 
 fn summary(record: &Record) -> String {
-    let Record { tre, tpm, .. } = record;
+    let Record { tre, tpm, endorsement_admitted, .. } = record;
+    let admitted: Vec<String> = endorsement_admitted.iter().map(ToString::to_string).collect();
+    let admitted = match admitted.as_slice() {
+        [] => String::new(),
+        some => format!("\nADMITTED of its endorsement key: {}", some.join(", ")),
+    };
     format!(
-        "enrolled {tre}\nTPM: manufacturer {}, model {}, version {}\nattestation key: {}",
+        "enrolled {tre}\nTPM: manufacturer {}, model {}, version {}\nattestation key: {}{admitted}",
         tpm.manufacturer,
         tpm.model,
         tpm.version,

@@ -14,7 +14,9 @@ use std::time::SystemTime;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use pki::ek::Deviation;
 use tre_wire::cause::in_one_line;
+use tre_wire::hex::Hex32;
 use tre_wire::id::{PeerId, TrustDomain};
 use tre_wire::revocation::Reason;
 use tre_wire::role::Role;
@@ -267,6 +269,14 @@ struct Enrol {
     /// Folder with the TPM makers' certificates (*.pem, *.crt): roots and intermediates.
     #[arg(long)]
     ek_roots: PathBuf,
+    /// Admits a departure of real EK certificates from their profile: no-extended-key-usage,
+    /// no-key-usage or no-tpm-names. What it was used for stands in the record.
+    #[arg(long, value_name = "DEVIATION")]
+    ek_admit: Vec<Deviation>,
+    /// Enrols a TPM without any EK certificate, if the SHA-256 of its EK (TPMT_PUBLIC) is this one:
+    /// you vouch for the TPM.
+    #[arg(long, value_name = "SHA-256")]
+    ek_uncertified: Option<Hex32>,
     /// The operator's key and certificate, as `issue operator` writes them.
     #[arg(long)]
     operator: PathBuf,

@@ -1,13 +1,16 @@
 //! From certificates and a key to a key that is certified.
 
+use std::collections::BTreeSet;
+
 use measured_boot::digest::{Sha256Digest, sha256};
 use rustls_pki_types::CertificateDer;
 use tre_wire::bounds;
 use tre_wire::denylist::TpmManufacturer;
-use tre_wire::hex::{self, HexBytes};
+use tre_wire::hex::{self, Hex32, HexBytes};
 use tre_wire::units::UnixMillis;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
+use super::admission::Deviation;
 use super::key::{EkKeyError, EkPublic};
 use super::profile::{self, ProfileError, TpmModel};
 use super::roots::EkRoots;
@@ -15,14 +18,23 @@ use super::roots::EkRoots;
 /// Most certificates that a TPM shows: one for each kind of key, with room.
 const MOST_CERTIFICATES: usize = 8;
 
+/// What is admitted of a key whose hash the operator gave.
+const NO_CERTIFICATE: Deviation = Deviation::NoCertificate;
+
 /// Why an endorsement key is not believed to be in a TPM.
 #[derive(Debug, thiserror::Error)]
 pub enum EkError {
-    /// The box shows no certificate, or too many.
+    /// The box shows no certificate, and nobody decided for its key.
     #[error(
-        "expected 1 to {MOST_CERTIFICATES} EK certificates in the TPM, found {found}; a TPM \
-         without one cannot be enrolled"
+        "expected an EK certificate in the TPM, found none; if you know by another way that the \
+         key with SHA-256 {key} is in this TPM, say so with --ek-uncertified {key}"
     )]
+    NoCertificate {
+        /// SHA-256 of the key's TPMT_PUBLIC.
+        key: Hex32,
+    },
+    /// The box shows too many certificates.
+    #[error("expected at most {MOST_CERTIFICATES} EK certificates in the TPM, found {found}")]
     Count {
         /// Certificates found.
         found: usize,
@@ -62,13 +74,14 @@ pub enum EkError {
     Chain(#[source] webpki::Error),
 }
 
-/// An endorsement key that a listed manufacturer certified.
+/// An endorsement key that a listed manufacturer certified, or the operator decided for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CertifiedEk {
     name: Vec<u8>,
     public: EkPublic,
-    certificate: Sha256Digest,
+    certificate: Option<Sha256Digest>,
     model: TpmModel,
+    admitted: BTreeSet<Deviation>,
 }
 
 impl CertifiedEk {
@@ -85,10 +98,19 @@ impl CertifiedEk {
     ) -> Result<Self, EkError> {
         let public = EkPublic::parse(public_area).map_err(EkError::Key)?;
         let name = public.name_of(public_area);
+        if certificates.is_empty() {
+            let key = Hex32(sha256(public_area).0);
+            if !roots.admission().admits_key(key) {
+                return Err(EkError::NoCertificate { key });
+            }
+            let (model, admitted) = (TpmModel::unknown(), BTreeSet::from([NO_CERTIFICATE]));
+            return Ok(Self { name, public, certificate: None, model, admitted });
+        }
         let (der, parsed) = find(certificates, &public, &name)?;
-        let model = profile::check(&parsed, &public).map_err(EkError::Profile)?;
+        let held = profile::check(&parsed, &public, roots.admission());
+        let (model, admitted) = held.map_err(EkError::Profile)?;
         roots.verify(&CertificateDer::from(der), now).map_err(EkError::Chain)?;
-        Ok(Self { name, public, certificate: sha256(der), model })
+        Ok(Self { name, public, certificate: Some(sha256(der)), model, admitted })
     }
 
     /// Its Name: of 34 bytes, or of 50 for a P-384 key, which is named by SHA-384.
@@ -103,10 +125,16 @@ impl CertifiedEk {
         &self.public
     }
 
-    /// SHA-256 of its certificate.
+    /// SHA-256 of its certificate; none if the operator decided for the key itself.
     #[must_use]
-    pub const fn certificate_sha256(&self) -> Sha256Digest {
+    pub const fn certificate_sha256(&self) -> Option<Sha256Digest> {
         self.certificate
+    }
+
+    /// Where it departs from the profile, as the operator admitted.
+    #[must_use]
+    pub const fn admitted(&self) -> &BTreeSet<Deviation> {
+        &self.admitted
     }
 
     /// Its manufacturer, if the certificate says it as the TCG registers them.
@@ -129,7 +157,7 @@ fn find<'a>(
     name: &[u8],
 ) -> Result<(&'a [u8], X509Certificate<'a>), EkError> {
     let found = certificates.len();
-    if found == 0 || found > MOST_CERTIFICATES {
+    if found > MOST_CERTIFICATES {
         return Err(EkError::Count { found });
     }
     let most = bounds::CERTIFICATE_BYTES;

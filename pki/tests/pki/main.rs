@@ -4,6 +4,8 @@
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
+mod admission;
+#[cfg(test)]
 mod ceremony;
 #[cfg(test)]
 mod certificates;
