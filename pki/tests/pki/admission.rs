@@ -20,8 +20,11 @@ fn check(
     CertifiedEk::check(certificates, &public_area(TEMPLATE_ATTRIBUTES), &roots, now())
 }
 
-/// A deviation, and the certificate that departs in exactly that.
-const DEPARTED: [(Deviation, fn(&mut CertificateParams)); 3] = [
+/// What makes a certificate depart.
+type Depart = fn(&mut CertificateParams);
+
+/// A deviation, and what departs in exactly that.
+const DEPARTED: [(Deviation, Depart); 3] = [
     (Deviation::NoExtendedKeyUsage, |params| params.extended_key_usages.clear()),
     (Deviation::NoKeyUsage, |params| params.key_usages.clear()),
     (Deviation::NoTpmNames, |params| params.custom_extensions.clear()),
