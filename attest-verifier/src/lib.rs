@@ -55,6 +55,7 @@
 mod bounds;
 mod connection;
 pub mod corim;
+mod denylists;
 mod dial;
 mod error;
 mod examine;
@@ -77,6 +78,7 @@ pub mod watch;
 
 pub use attest_verifier_core as core;
 pub use connection::{Answer, AnyKeyConnection, AttestedConnection};
+pub use denylists::DenyListFiles;
 pub use error::{AttestError, ConnectError, RequestError};
 pub use examine::{Examination, StoredExamination, examine, examine_stored};
 pub use explain::{Explanation, Finding, explain};

@@ -16,8 +16,8 @@ use anyhow::Context as _;
 use attest_verifier::core::wire::cause::in_one_line;
 use attest_verifier::core::wire::id::PeerId;
 use attest_verifier::core::wire::units::UnixMillis;
-use attest_verifier::{AttestError, RevocationFiles, Trust};
-use clap::{Args, Parser, Subcommand};
+use attest_verifier::{AttestError, DenyListFiles, RevocationFiles, Trust};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 
 /// Verifies a Trustworthy Remote Entity: exit code 0 accepted, 1 refused, 2 usage.
 ///
@@ -60,6 +60,7 @@ enum Command {
 
 /// What a box must be, and who says so.
 #[derive(Args, Debug)]
+#[command(group(ArgGroup::new("lists").args(["revocations", "denylist"]).multiple(true)))]
 struct ReferenceFiles {
     /// The deployment file, byte for byte as the box was given it.
     #[arg(long)]
@@ -74,21 +75,28 @@ struct ReferenceFiles {
     /// The newest revocation list, with its signature in FILE.sig; FILE.seen remembers it.
     #[arg(long, value_name = "FILE", requires = "status_key")]
     revocations: Option<PathBuf>,
-    /// The public status key (PEM) that signs revocation lists: status.pem of the domain.
-    #[arg(long, requires = "revocations")]
+    /// The public status key (PEM) that signs these lists: status.pem of the domain.
+    #[arg(long, requires = "lists")]
     status_key: Option<PathBuf>,
+    /// The newest denylist of TPM firmware, with its signature in FILE.sig; FILE.seen remembers it.
+    #[arg(long, value_name = "FILE", requires = "status_key")]
+    denylist: Option<PathBuf>,
 }
 
 impl ReferenceFiles {
     fn load(&self, now: UnixMillis) -> anyhow::Result<Trust> {
-        let trust = Trust::load(&self.deployment, &self.manifest, &self.release_key)
+        let mut trust = Trust::load(&self.deployment, &self.manifest, &self.release_key)
             .context("expected a deployment file and signed reference manifests")?;
-        match (self.revocations.clone(), self.status_key.clone()) {
-            (Some(list), Some(status_key)) => trust
-                .revoking(&RevocationFiles { list, status_key }, now)
-                .context("expected a revocation list to rely on"),
-            _ => Ok(trust),
+        let Some(status_key) = self.status_key.clone() else { return Ok(trust) };
+        if let Some(list) = self.denylist.clone() {
+            let files = DenyListFiles { list, status_key: status_key.clone() };
+            trust = trust.denying(&files, now).context("expected a denylist to rely on")?;
         }
+        if let Some(list) = self.revocations.clone() {
+            let files = RevocationFiles { list, status_key };
+            trust = trust.revoking(&files, now).context("expected a revocation list to rely on")?;
+        }
+        Ok(trust)
     }
 }
 

@@ -47,22 +47,35 @@ impl RevocationFiles {
         let list = file::read(&self.list, bounds::REVOCATION_BYTES).map_err(TrustError::File)?;
         let signature = file::read(&signature_path(&self.list), bounds::SIGNATURE_BYTES)
             .map_err(TrustError::File)?;
-        let key =
-            file::read(&self.status_key, bounds::SIGNATURE_BYTES).map_err(TrustError::File)?;
-        let key = StatusKey::from_pem(&key)
-            .map_err(|source| TrustError::ReleaseKey { path: self.status_key.clone(), source })?;
+        let key = load_status_key(&self.status_key)?;
         let revocations = UnverifiedRevocations { file: &list, signature: &signature }
             .verify(&key)
             .and_then(|signed| signed.read(trust_domain, now))
             .map_err(refused)?;
-        let path = with_ending(&self.list, ".seen");
-        let seen = read_seen(&path)?;
-        let next = revocations.follows(seen.as_ref()).map_err(refused)?;
-        if seen != Some(next) {
-            keep(&path, &next).map_err(|source| TrustError::Seen { path, source })?;
-        }
+        remember(&self.list, |seen| revocations.follows(seen).map_err(refused))?;
         Ok(revocations)
     }
+}
+
+/// The status key in a PEM file.
+pub(crate) fn load_status_key(path: &Path) -> Result<StatusKey, TrustError> {
+    let file = file::read(path, bounds::SIGNATURE_BYTES).map_err(TrustError::File)?;
+    StatusKey::from_pem(&file)
+        .map_err(|source| TrustError::ReleaseKey { path: path.to_path_buf(), source })
+}
+
+/// Asks `follow` whether a list may follow what was seen of `list` before, and keeps its answer.
+pub(crate) fn remember(
+    list: &Path,
+    follow: impl FnOnce(Option<&Seen>) -> Result<Seen, TrustError>,
+) -> Result<(), TrustError> {
+    let path = with_ending(list, ".seen");
+    let seen = read_seen(&path)?;
+    let next = follow(seen.as_ref())?;
+    if seen != Some(next) {
+        keep(&path, &next).map_err(|source| TrustError::Seen { path, source })?;
+    }
+    Ok(())
 }
 
 fn read_seen(path: &Path) -> Result<Option<Seen>, TrustError> {

@@ -102,9 +102,11 @@ const VECTOR: [(Subject, &str, i8, i8); 4] = [
 
 const fn subject(check: Check) -> Subject {
     match check {
-        Check::AikProfile | Check::QuoteSignature | Check::QuoteStructure | Check::QuoteSigner => {
-            Subject::Hardware
-        }
+        Check::AikProfile
+        | Check::QuoteSignature
+        | Check::QuoteStructure
+        | Check::QuoteSigner
+        | Check::Firmware => Subject::Hardware,
         Check::EvidenceSize
         | Check::EvidenceFormat
         | Check::TreId

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use attest_verifier_core::closest::Closest;
+use attest_verifier_core::denylist::{DeniedFirmware, DenyError};
 use attest_verifier_core::measured_boot::manifest::Purpose;
 use attest_verifier_core::past::Past;
 use attest_verifier_core::reference::{Reference, ReferenceError};
@@ -19,6 +20,7 @@ use attest_verifier_core::wire::id::PeerId;
 use attest_verifier_core::wire::units::UnixMillis;
 
 use crate::bounds;
+use crate::denylists::DenyListFiles;
 use crate::error::AttestError;
 use crate::file::{self, FileError};
 use crate::memory::{Memory, MemoryError};
@@ -67,6 +69,14 @@ pub enum TrustError {
         path: PathBuf,
         /// Why not.
         source: RevocationError,
+    },
+    /// A denylist is not relied on.
+    #[error("{path}: {source}", path = .path.display())]
+    DenyList {
+        /// The list.
+        path: PathBuf,
+        /// Why not.
+        source: DenyError,
     },
     /// What was seen of revocation lists cannot be read or kept.
     #[error("{path}: expected what was seen of revocation lists: {source}",
@@ -194,6 +204,24 @@ impl Trust {
         let revocations = files.load(domain, now)?;
         let reference = Arc::unwrap_or_clone(self.reference).revoking(revocations);
         Ok(Self { reference: Arc::new(reference), ..self })
+    }
+
+    /// The same, and TPM firmware on a denylist is believed no more. The newest list seen is
+    /// remembered in a file: an older one is refused.
+    ///
+    /// # Errors
+    ///
+    /// [`TrustError::File`]; [`TrustError::DenyList`]; [`TrustError::Seen`].
+    pub fn denying(self, files: &DenyListFiles, now: UnixMillis) -> Result<Self, TrustError> {
+        let denied = files.load(&self.reference.deployment().trust_domain, now)?;
+        Ok(self.denying_firmware(denied))
+    }
+
+    /// The same with a list that is verified; nothing is remembered of it.
+    #[must_use]
+    pub fn denying_firmware(self, denied: DeniedFirmware) -> Self {
+        let reference = Arc::unwrap_or_clone(self.reference).denying(denied);
+        Self { reference: Arc::new(reference), ..self }
     }
 
     pub(crate) fn shared(&self) -> Arc<Reference> {

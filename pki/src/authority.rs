@@ -4,6 +4,8 @@
 //! vouch for nothing but the URIs of its trust domain. (That a URI is of *this* domain cannot be
 //! written as a constraint: the path builder that every party here uses refuses URI constraints.)
 
+mod serial;
+
 use core::fmt;
 
 use rcgen::{
@@ -14,11 +16,13 @@ use rcgen::{
 use rsa::rand_core::CryptoRngCore;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
+use tre_wire::denylist::TpmManufacturer;
 use tre_wire::id::TrustDomain;
 use tre_wire::role::Identity;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 use zeroize::Zeroizing;
 
+pub(crate) use self::serial::Serial;
 use crate::key_file::PrivateKey;
 use crate::validity::Validity;
 
@@ -245,13 +249,31 @@ impl Authority {
         validity: Validity,
         serial: &Serial,
     ) -> Result<CertificateDer<'static>, CertifyError> {
-        let name = (user_id(), identity.id.as_str());
-        let mut params = params(name, &identity.trust_domain, validity, serial);
-        let uri = Ia5String::try_from(identity.to_string()).map_err(CertifyError::Make)?;
-        params.subject_alt_names = vec![SanType::URI(uri)];
-        params.is_ca = IsCa::ExplicitNoCa;
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![profile.usage()];
+        self.sign(&leaf_params(profile, identity, validity, serial)?, key)
+    }
+
+    /// Certifies an attestation key, and says in its subject who made the TPM that it is in.
+    ///
+    /// [AKP, not followed: the manufacturer stands in the subject, not in a directory name beside
+    /// the URI, since the verifier's path builder hands out the one and not the other.]
+    ///
+    /// # Errors
+    ///
+    /// [`CertifyError`].
+    pub fn certify_attestation_key(
+        &self,
+        identity: &Identity,
+        key: &impl PublicKeyData,
+        manufacturer: Option<TpmManufacturer>,
+        validity: Validity,
+        random: &mut dyn CryptoRngCore,
+    ) -> Result<CertificateDer<'static>, CertifyError> {
+        let serial = Serial::draw(random)?;
+        let mut params = leaf_params(Profile::AttestationKey, identity, validity, &serial)?;
+        if let Some(manufacturer) = manufacturer {
+            let kind = DnType::CustomDnType(vec![2, 23, 133, 2, 1]);
+            params.distinguished_name.push(kind, manufacturer.to_string());
+        }
         self.sign(&params, key)
     }
 
@@ -291,6 +313,23 @@ impl Authority {
     }
 }
 
+/// What a certificate of `identity` for `profile` says.
+fn leaf_params(
+    profile: Profile,
+    identity: &Identity,
+    validity: Validity,
+    serial: &Serial,
+) -> Result<CertificateParams, CertifyError> {
+    let name = (user_id(), identity.id.as_str());
+    let mut params = params(name, &identity.trust_domain, validity, serial);
+    let uri = Ia5String::try_from(identity.to_string()).map_err(CertifyError::Make)?;
+    params.subject_alt_names = vec![SanType::URI(uri)];
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![profile.usage()];
+    Ok(params)
+}
+
 /// The one certificate of an authority in a PEM file.
 pub(crate) fn read_certificate(
     kind: AuthorityKind,
@@ -315,7 +354,7 @@ fn params(
     params.not_before = validity.not_before();
     params.not_after = validity.not_after();
     params.use_authority_key_identifier_extension = true;
-    params.serial_number = Some(SerialNumber::from_slice(&serial.0));
+    params.serial_number = Some(SerialNumber::from_slice(serial.as_bytes()));
     params
 }
 
@@ -325,25 +364,6 @@ fn params(
 /// authorities may certify no host.
 pub(crate) fn user_id() -> DnType {
     DnType::CustomDnType(vec![0, 9, 2342, 19_200_300, 100, 1, 1])
-}
-
-/// A certificate's serial number: random, positive, always of the same length. `[RFC5280]`
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Serial([u8; SERIAL_BYTES]);
-
-impl Serial {
-    /// Draws one.
-    pub(crate) fn draw(random: &mut dyn CryptoRngCore) -> Result<Self, CertifyError> {
-        let mut serial = [0; SERIAL_BYTES];
-        random.try_fill_bytes(&mut serial).map_err(CertifyError::Random)?;
-        let [first, ..] = &mut serial;
-        *first = (*first & 0x7f) | 0x40;
-        Ok(Self(serial))
-    }
-
-    pub(crate) const fn as_bytes(&self) -> &[u8; SERIAL_BYTES] {
-        &self.0
-    }
 }
 
 /// The parameters of an authority's certificate.
@@ -373,9 +393,6 @@ fn authority_params(
     });
     Ok(params)
 }
-
-/// Length of a serial number. `[RFC5280]` allows 20; 16 random ones never meet.
-const SERIAL_BYTES: usize = 16;
 
 /// One day. Unit: seconds.
 const DAY_SECONDS: i64 = 86_400;

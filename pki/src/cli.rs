@@ -1,19 +1,21 @@
 //! The commands: files in, files out, and a few lines about it.
 
+mod deny;
 mod fleet;
 mod renew_tre;
 mod revoke;
 mod roles;
 mod secret;
+mod show;
 mod sign;
 
 use anyhow::Context as _;
 use attest_verifier::{ClientIdentity, Trust};
 use pki::domain::{Domain, InitError, KeyName};
-use pki::ek::EkRoots;
+use pki::ek::{Admission, EkRoots};
 use pki::enrol::Enrolment;
 use pki::enrol::record::Record;
-use pki::file::{self, Access, FileError};
+use pki::file::{self, Access, FileError, Written};
 use pki::key_file;
 use pki::passphrase::Passphrase;
 use pki::validity::Validity;
@@ -27,11 +29,13 @@ use tre_wire::units::UnixMillis;
 
 use crate::{Deployment, Enrol, Init, Reseal};
 
+pub(crate) use deny::{Deny, deny};
 pub(crate) use fleet::issue_fleet;
 pub(crate) use renew_tre::renew_tre;
 pub(crate) use revoke::{reason, revoke};
 pub(crate) use roles::{issue, renew, request};
 pub(crate) use secret::Unlock;
+pub(crate) use show::{Show, show};
 pub(crate) use sign::sign_manifest;
 
 /// Answers with `text`, or with `facts` in JSON.
@@ -89,13 +93,16 @@ pub(crate) fn deployment(deployment: &Deployment) -> anyhow::Result<()> {
     let Deployment { domain, policy, out, json } = deployment;
     let policy = file::read(policy, u64::try_from(MAX_BYTES)?)?;
     let bytes = Domain::open(domain)?.deployment(&policy)?;
-    file::write_new(out, &bytes, Access::Everybody)?;
+    let written = match file::write_same(out, &bytes, Access::Everybody)? {
+        Written::Now => "wrote",
+        Written::Before => "there already:",
+    };
     let facts = Deployed {
         file: out.display().to_string(),
         bytes: bytes.len(),
         measurement: Hex32(measurement(&bytes)),
     };
-    let text = format!("wrote {}; PCR 11 begins with {}", out.display(), facts.measurement);
+    let text = format!("{written} {}; PCR 11 begins with {}", out.display(), facts.measurement);
     answer(*json, &facts, &text)
 }
 
@@ -125,11 +132,16 @@ pub(crate) fn enrol(
     let own = domain.release_key_path();
     let release_key = enrol.release_key.as_deref().unwrap_or(&own);
     let trust = Trust::load(&enrol.deployment, &enrol.manifest, release_key)?;
+    let trust = match domain.denied_firmware(now)? {
+        Some(denied) => trust.denying_firmware(denied),
+        None => trust,
+    };
+    let admission = Admission::of(&enrol.ek_admit, enrol.ek_uncertified);
     let operator = ClientIdentity::load(&enrol.operator)?;
     let enrolment = Enrolment {
         tre: &domain.identity(Role::Tre, enrol.tre_id.clone()),
         authority: &domain.tre_authority()?,
-        roots: &EkRoots::load(&enrol.ek_roots)?,
+        roots: &EkRoots::load(&enrol.ek_roots)?.admitting(admission),
         records: &domain.records(),
         trust: &trust,
         validity: Validity::of_days(now, enrol.days)?,
@@ -148,9 +160,14 @@ pub(crate) fn enrol(
 }
 
 fn summary(record: &Record) -> String {
-    let Record { tre, tpm, .. } = record;
+    let Record { tre, tpm, endorsement_admitted, .. } = record;
+    let admitted: Vec<String> = endorsement_admitted.iter().map(ToString::to_string).collect();
+    let admitted = match admitted.as_slice() {
+        [] => String::new(),
+        some => format!("\nADMITTED of its endorsement key: {}", some.join(", ")),
+    };
     format!(
-        "enrolled {tre}\nTPM: manufacturer {}, model {}, version {}\nattestation key: {}",
+        "enrolled {tre}\nTPM: manufacturer {}, model {}, version {}\nattestation key: {}{admitted}",
         tpm.manufacturer,
         tpm.model,
         tpm.version,

@@ -10,15 +10,16 @@
 //! | `status.pem`, `status.key.pem` | signs revocations and time | regulator |
 //! | `enrolled/` | one record a TRE | regulator |
 //! | `revocations/` | every revocation list with its signature, from the first one on | all |
+//! | `denied/` | every denylist of TPM firmware with its signature, from the first one on | all |
 //! | `issued/` | register of role certificates, from the first one on | grid authority |
 
 mod init;
 mod key;
+mod lists;
 
 use std::path::{Path, PathBuf};
 
 use attest_verifier::core::release::ReleaseKeyError;
-use attest_verifier::core::revocation::StatusKey;
 use measured_boot::manifest::Purpose;
 use rsa::rand_core::CryptoRngCore;
 use serde::{Deserialize, Serialize};
@@ -34,13 +35,14 @@ pub use self::init::InitError;
 use self::init::NewDomain;
 pub use self::key::KeyName;
 use crate::authority::{self, Authority, AuthorityError, AuthorityKind};
+use crate::deny::DenyListsError;
 use crate::enrol::record::Records;
 use crate::file::{self, FileError};
 use crate::key_file::{self, ClearKeys, KeyFileError, PrivateKey, Protection};
 use crate::passphrase::Passphrase;
 use crate::register::{Register, RegisterError};
 use crate::release::{Signer, SignerError};
-use crate::revoke::{Lists, ListsError};
+use crate::revoke::ListsError;
 
 /// Longest file of a domain. Unit: bytes.
 const FILE_BYTES: u64 = 64 * 1024;
@@ -75,6 +77,9 @@ pub enum DomainError {
     /// The revocation lists cannot be read.
     #[error(transparent)]
     Lists(ListsError),
+    /// The denylists cannot be read or relied on.
+    #[error(transparent)]
+    DenyLists(DenyListsError),
     /// The release key's file does not hold it.
     #[error(transparent)]
     Signer(SignerError),
@@ -248,17 +253,6 @@ impl Domain {
         Signer::new(&self.private_key(KeyName::Status)?).map_err(DomainError::Signer)
     }
 
-    /// The revocation lists.
-    ///
-    /// # Errors
-    ///
-    /// [`DomainError::File`]; [`DomainError::StatusKey`].
-    pub fn revocations(&self) -> Result<Lists, DomainError> {
-        let key = self.public_file(KeyName::Status)?;
-        let key = StatusKey::from_pem(&key).map_err(DomainError::StatusKey)?;
-        Ok(Lists::new(self.folder.join(REVOCATIONS), self.trust_domain.clone(), key))
-    }
-
     /// The file with the public half of [`Self::signer`], for verifiers.
     #[must_use]
     pub fn release_key_path(&self) -> PathBuf {
@@ -303,7 +297,7 @@ impl Domain {
     pub fn register(&self) -> Result<Register, DomainError> {
         let mut register =
             Register::open(self.folder.join(ISSUED)).map_err(DomainError::Register)?;
-        if let Some(list) = self.revocations()?.newest().map_err(DomainError::Lists)? {
+        if let Some(list) = self.newest_revocations()? {
             register.strike(&list.revoked);
         }
         Ok(register)
@@ -321,14 +315,12 @@ impl Domain {
             let der = authority::read_certificate(kind, &file).map_err(DomainError::Authority)?;
             Ok(vec![HexBytes(der.to_vec())])
         };
-        let status_key = StatusKey::from_pem(&self.public_file(KeyName::Status)?);
-        let status_key = status_key.map_err(DomainError::StatusKey)?;
         let deployment = Deployment {
             format: deployment::FORMAT,
             trust_domain: self.trust_domain.clone(),
             tre_authorities: anchor(AuthorityKind::Tre)?,
             grid_authorities: anchor(AuthorityKind::Grid)?,
-            status_key: HexBytes(status_key.to_spki_der().to_vec()),
+            status_key: HexBytes(self.status_key()?.to_spki_der().to_vec()),
             policy,
         };
         let bytes = json::encode(&deployment).map_err(DomainError::Json)?;
@@ -342,7 +334,13 @@ impl Domain {
         Authority::new(kind, &certificate, &key).map_err(DomainError::Authority)
     }
 
-    fn public_file(&self, name: KeyName) -> Result<Vec<u8>, DomainError> {
+    /// Whether the public half of `name` is in the folder.
+    #[must_use]
+    pub fn has_public(&self, name: KeyName) -> bool {
+        self.folder.join(name.public_file()).is_file()
+    }
+
+    pub(crate) fn public_file(&self, name: KeyName) -> Result<Vec<u8>, DomainError> {
         file::read(&self.folder.join(name.public_file()), FILE_BYTES).map_err(DomainError::File)
     }
 }
@@ -352,9 +350,6 @@ const HEADER: &str = "domain.json";
 
 /// Folder of the register of role certificates.
 const ISSUED: &str = "issued";
-
-/// Folder of the revocation lists.
-const REVOCATIONS: &str = "revocations";
 
 /// Folder of the enrolment records.
 const ENROLLED: &str = "enrolled";

@@ -12,10 +12,11 @@ mod tests;
 
 use std::path::PathBuf;
 
+use attest_verifier::core::denylist::FirmwareError;
 use attest_verifier::{
     AnyKeyConnection, AttestError, ClientIdentity, ConnectError, RequestError, Trust,
 };
-use measured_boot::tpm::Name;
+use measured_boot::tpm::{FirmwareVersion, Name};
 use rsa::rand_core::CryptoRngCore;
 use tre_wire::id::TrustDomain;
 use tre_wire::message::StartState;
@@ -28,7 +29,7 @@ use tre_wire::units::UnixMillis;
 use self::offer::{ChallengeError, Offer, OfferError, ProvenTre};
 use self::record::{AppraisedAgainst, Record, RecordError, Records};
 use crate::authority::{Authority, CertifyError};
-use crate::ek::EkRoots;
+use crate::ek::{CertifiedEk, EkRoots};
 use crate::validity::Validity;
 
 /// Life of a TRE's certificates where nobody asks for another. Unit: days.
@@ -93,6 +94,9 @@ pub enum EnrolError {
     /// What the box offers cannot be certified.
     #[error("not enrolled: {0}")]
     Offer(#[source] OfferError),
+    /// The TPM's firmware is denied.
+    #[error("not enrolled: {0}")]
+    Firmware(#[source] FirmwareError),
     /// The box did not prove that its keys are in one TPM.
     #[error("not enrolled: {0}")]
     Challenge(#[source] ChallengeError),
@@ -183,7 +187,8 @@ impl Enrolment<'_> {
         let appraised_key = appraised.facts().attestation_key;
         let deployment = self.trust.reference().deployment_sha256();
         let against = AppraisedAgainst { manifest: appraised.facts().manifest, deployment };
-        let proven = self.prove(&mut connection, appraised_key, random).await?;
+        let firmware = appraised.facts().firmware_version;
+        let proven = self.prove(&mut connection, appraised_key, firmware, random).await?;
         let certificates =
             proven.certify(self.authority, self.validity, random).map_err(EnrolError::Certify)?;
         let record = Record::of(&proven, against, &certificates, self.now, self.validity.ends());
@@ -207,11 +212,24 @@ impl Enrolment<'_> {
         }
     }
 
+    /// The firmware that quoted is not denied of the TPM's manufacturer.
+    fn check_firmware(
+        &self,
+        endorsement: &CertifiedEk,
+        firmware: FirmwareVersion,
+    ) -> Result<(), FirmwareError> {
+        match self.trust.reference().denied_firmware() {
+            Some(denied) => denied.check(endorsement.manufacturer(), firmware),
+            None => Ok(()),
+        }
+    }
+
     /// Brings out the keys, checks them, and makes the TPM prove that it holds them.
     async fn prove(
         &self,
         connection: &mut AnyKeyConnection,
         appraised_key: Name,
+        firmware: FirmwareVersion,
         random: &mut dyn CryptoRngCore,
     ) -> Result<ProvenTre, EnrolError> {
         let exporter = *connection.exporter();
@@ -222,6 +240,7 @@ impl Enrolment<'_> {
             .map_err(|source| Step::Begin.failed(source))?;
         let offer = Offer { tre: self.tre, appraised_key, exporter: &exporter, keys: &keys };
         let checked = offer.check(self.roots, self.now).map_err(EnrolError::Offer)?;
+        self.check_firmware(checked.endorsement(), firmware).map_err(EnrolError::Firmware)?;
         let (challenge, request) = checked.challenge(random).map_err(EnrolError::Challenge)?;
         let answer: ActivatedCredential = connection
             .post(Step::Activate.path(), &request)

@@ -132,6 +132,32 @@ pub fn write_new(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileEr
     sync_folder(path).map_err(failed)
 }
 
+/// What [`write_same`] did.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Written {
+    /// The file is new.
+    Now,
+    /// The very same file was there.
+    Before,
+}
+
+/// Writes a new file, or finds it there with exactly this content.
+///
+/// # Errors
+///
+/// [`FileError::Exists`] if there is one with another content; [`FileError`].
+pub fn write_same(path: &Path, bytes: &[u8], access: Access) -> Result<Written, FileError> {
+    match write_new(path, bytes, access) {
+        Ok(()) => Ok(Written::Now),
+        Err(FileError::Exists { path }) => {
+            let most = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+            let same = read(&path, most).is_ok_and(|found| found == bytes);
+            if same { Ok(Written::Before) } else { Err(FileError::Exists { path }) }
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// Writes a file in the place of another: under its name stands the old one or the new one, whole.
 ///
 /// # Errors
@@ -178,6 +204,20 @@ mod tests {
         assert!(matches!(refused, Err(FileError::Exists { .. })), "{refused:?}");
         assert_eq!(std::fs::read(&path).expect("readable"), b"first");
         assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
+    }
+
+    #[test]
+    fn the_very_same_file_is_left_and_another_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("deployment.json");
+        let write = |bytes: &[u8]| write_same(&path, bytes, Access::Everybody);
+        assert!(matches!(write(b"first"), Ok(Written::Now)));
+        assert!(matches!(write(b"first"), Ok(Written::Before)));
+        for other in [b"second".as_slice(), b"firs", b"first "] {
+            let refused = write(other);
+            assert!(matches!(refused, Err(FileError::Exists { .. })), "{refused:?}");
+        }
+        assert_eq!(std::fs::read(&path).expect("readable"), b"first");
     }
 
     #[test]

@@ -14,13 +14,15 @@ use std::time::SystemTime;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use pki::ek::Deviation;
 use tre_wire::cause::in_one_line;
+use tre_wire::hex::Hex32;
 use tre_wire::id::{PeerId, TrustDomain};
 use tre_wire::revocation::Reason;
 use tre_wire::role::Role;
 use tre_wire::units::UnixMillis;
 
-use crate::cli::Unlock;
+use crate::cli::{Deny, Show, Unlock};
 
 /// Keeps a trust domain: makes its authorities, enrols TREs, certifies roles.
 #[derive(Debug, Parser)]
@@ -46,6 +48,8 @@ enum Command {
     Renew(Renew),
     /// Takes the keys of an identity out of use: writes and signs the next revocation list.
     Revoke(Revoke),
+    /// Believes TPM firmware no more: writes and signs the next denylist.
+    Deny(Deny),
     /// Signs a reference manifest as it lies, with the domain's release key.
     SignManifest(SignManifest),
     /// Encrypts a private key under another passphrase, or one that lies in clear.
@@ -54,6 +58,8 @@ enum Command {
     Enrol(Enrol),
     /// Attests a TRE that serves and hands it newer certificates of its keys.
     RenewTre(RenewTre),
+    /// Says what there is in a domain's folder; opens no private key.
+    Show(Show),
 }
 
 #[derive(Args, Debug)]
@@ -85,7 +91,7 @@ struct Deployment {
     /// The privacy policy, JSON.
     #[arg(long)]
     policy: PathBuf,
-    /// The file to write; there must be none yet.
+    /// The file to write; one that is there must be the very same.
     #[arg(long)]
     out: PathBuf,
     /// Answers in JSON.
@@ -199,7 +205,7 @@ struct Revoke {
     #[arg(long)]
     domain: PathBuf,
     /// For how many days the list is good; a newer one must be out by then.
-    #[arg(long, default_value_t = pki::revoke::DEFAULT_DAYS)]
+    #[arg(long, default_value_t = pki::numbered::DEFAULT_DAYS)]
     days: u32,
     /// A copy of the list, with its signature in OUT.sig, in the place of older ones.
     #[arg(long)]
@@ -297,6 +303,14 @@ struct Enrol {
     /// Folder with the TPM makers' certificates (*.pem, *.crt): roots and intermediates.
     #[arg(long)]
     ek_roots: PathBuf,
+    /// Admits a departure of real EK certificates from their profile: no-extended-key-usage,
+    /// no-key-usage or no-tpm-names. What it was used for stands in the record.
+    #[arg(long, value_name = "DEVIATION")]
+    ek_admit: Vec<Deviation>,
+    /// Enrols a TPM without any EK certificate, if the SHA-256 of its EK (TPMT_PUBLIC) is this one:
+    /// you vouch for the TPM.
+    #[arg(long, value_name = "SHA-256")]
+    ek_uncertified: Option<Hex32>,
     /// The operator's key and certificate, as `issue operator` writes them.
     #[arg(long)]
     operator: PathBuf,
@@ -334,10 +348,12 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Renew(renew) => cli::renew(&renew, now, random),
         Command::Issue(issue) => cli::issue(issue, now, random),
         Command::Revoke(revoke) => cli::revoke(revoke, now),
+        Command::Deny(deny) => cli::deny(deny, now),
         Command::SignManifest(sign) => cli::sign_manifest(&sign, now),
         Command::Reseal(reseal) => cli::reseal(&reseal, random),
         Command::Enrol(enrol) => cli::enrol(&enrol, now, random),
         Command::RenewTre(renew) => cli::renew_tre(&renew, now, random),
+        Command::Show(show) => cli::show(&show, now),
     }
 }
 

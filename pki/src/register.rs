@@ -72,6 +72,17 @@ pub enum RegisterError {
         /// When the last of its certificates ends.
         until: UnixMillis,
     },
+    /// The key is on the newest revocation list.
+    #[error(
+        "expected a key that is not revoked for {identity}, found {key}, which is; its holder has \
+         to make another"
+    )]
+    RevokedKey {
+        /// Who asked for it.
+        identity: Box<Identity>,
+        /// SHA-256 of the key.
+        key: Hex32,
+    },
     /// Somebody else issued in the same moment.
     #[error("expected to be alone, found that {path} was just written by another; run it again",
         path = path.display())]
@@ -109,6 +120,8 @@ pub struct Register {
     pages: u32,
     entries: BTreeMap<Identity, Vec<Entry>>,
     batches: BTreeSet<Batch>,
+    /// Keys that nobody gets a certificate for.
+    struck: BTreeSet<Hex32>,
 }
 
 impl Register {
@@ -118,8 +131,13 @@ impl Register {
     ///
     /// [`RegisterError`].
     pub fn open(folder: PathBuf) -> Result<Self, RegisterError> {
-        let mut register =
-            Self { folder, pages: 0, entries: BTreeMap::new(), batches: BTreeSet::new() };
+        let mut register = Self {
+            folder,
+            pages: 0,
+            entries: BTreeMap::new(),
+            batches: BTreeSet::new(),
+            struck: BTreeSet::new(),
+        };
         while register.page_path(register.next()).symlink_metadata().is_ok() {
             let path = register.page_path(register.next());
             let most = u64::try_from(PAGE_BYTES).unwrap_or(u64::MAX);
@@ -140,9 +158,19 @@ impl Register {
         entries.iter().filter(move |entry| entry.until >= now)
     }
 
-    /// Strikes out every certificate of a key that is revoked.
+    /// How many identities have a certificate in force at `now`, and when the first of these
+    /// certificates ends.
+    #[must_use]
+    pub fn summary(&self, now: UnixMillis) -> (usize, Option<UnixMillis>) {
+        let last = |identity| self.in_force(identity, now).map(|entry| entry.until).max();
+        let ends: Vec<UnixMillis> = self.entries.keys().filter_map(last).collect();
+        (ends.len(), ends.into_iter().min())
+    }
+
+    /// Strikes out every certificate of a key that is revoked; nobody gets another for it.
     pub fn strike(&mut self, revoked: &[Revoked]) {
         for key in revoked {
+            self.struck.insert(key.spki_sha256);
             if let Some(entries) = self.entries.get_mut(&key.identity) {
                 entries.retain(|entry| entry.spki_sha256 != key.spki_sha256);
             }
@@ -173,8 +201,13 @@ impl Register {
     ///
     /// # Errors
     ///
-    /// [`RegisterError::Raced`], [`RegisterError::File`], [`RegisterError::Json`].
+    /// [`RegisterError::RevokedKey`], [`RegisterError::Raced`], [`RegisterError::File`],
+    /// [`RegisterError::Json`].
     pub fn write(&mut self, page: Page) -> Result<(), RegisterError> {
+        if let Some(entry) = page.issued.iter().find(|e| self.struck.contains(&e.spki_sha256)) {
+            let (identity, key) = (Box::new(entry.identity.clone()), entry.spki_sha256);
+            return Err(RegisterError::RevokedKey { identity, key });
+        }
         let path = self.page_path(self.next());
         let bytes = json::encode(&page)
             .map_err(|source| RegisterError::Json { path: path.clone(), source })?;

@@ -42,7 +42,15 @@ impl HostedMachine {
     ///
     /// Whatever step fails, named.
     pub fn make(domain: &TestDomain, name: &str) -> Result<Self> {
-        let folder = domain.folder().join(name);
+        Self::make_in(&domain.folder().join(name), &domain.deployment())
+    }
+
+    /// The same in a folder of its own, for the deployment file `deployment`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever step fails, named.
+    pub fn make_in(folder: &Path, deployment: &Path) -> Result<Self> {
         let (state, disk) = (folder.join("tpm"), folder.join("data.img"));
         let ek_roots = folder.join("ek-roots");
         fs::create_dir_all(&ek_roots)?;
@@ -50,7 +58,7 @@ impl HostedMachine {
         manufacturer.make(&state).context("making a TPM")?;
         fs::copy(manufacturer.root_certificate(), ek_roots.join("root.pem"))?;
         fs::copy(manufacturer.issuer_certificate(), ek_roots.join("issuer.pem"))?;
-        image::disk::create(&disk, &domain.deployment()).context("making a data disk")?;
+        image::disk::create(&disk, deployment).context("making a data disk")?;
         let event_log = folder.join("eventlog.bin");
         fs::copy(place::root().join("tests/vectors/eventlog/recorder.bin"), &event_log)?;
         Ok(Self { state, disk, event_log, ek_roots })

@@ -139,7 +139,11 @@ impl Reference {
 }
 
 /// A manifest that expects exactly what the log measured, and the deployment in PCR 11.
-fn hosted_manifest(log: &[u8]) -> Result<ReferenceManifest> {
+///
+/// # Errors
+///
+/// When the log does not parse.
+pub fn hosted_manifest(log: &[u8]) -> Result<ReferenceManifest> {
     let parsed = EventLog::parse(log)?;
     let values: PcrValues = parsed.replay()?;
     let reason = || "what the replayed log measured".to_owned();

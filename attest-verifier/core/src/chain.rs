@@ -8,10 +8,13 @@ use core::time::Duration;
 use rustls_pki_types::{
     CertificateDer, SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer, TrustAnchor, UnixTime,
 };
+use tre_wire::denylist::TpmManufacturer;
 use tre_wire::revocation::Reason;
 use tre_wire::role::Identity;
 use tre_wire::units::UnixMillis;
 use webpki::{EndEntityCert, KeyUsage};
+
+use crate::subject;
 
 /// What a certificate may be used for. Every certificate of its chain must say so.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -135,6 +138,16 @@ pub(crate) fn public_key(
     let (leaf, _) = split(chain)?;
     Ok(leaf.subject_public_key_info())
 }
+
+/// The TPM manufacturer in the leaf's subject, if there is exactly one.
+pub(crate) fn manufacturer(chain: &[CertificateDer<'_>]) -> Option<TpmManufacturer> {
+    let (leaf, _) = split(chain).ok()?;
+    let text = subject::attribute(leaf.subject(), TPM_MANUFACTURER)?;
+    core::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// `tcg-at-tpmManufacturer`, 2.23.133.2.1, as DER content. `[EKP]`
+const TPM_MANUFACTURER: &[u8] = &[0x67, 0x81, 0x05, 0x02, 0x01];
 
 /// Whether the leaf's only URI is `expected`.
 pub(crate) fn names_only(uris: &[String], expected: &Identity) -> bool {

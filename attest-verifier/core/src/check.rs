@@ -36,6 +36,8 @@ pub enum Check {
     QuoteSigner,
     /// The quote answers our nonce, on our connection.
     QualifyingData,
+    /// The TPM's firmware is on no denylist.
+    Firmware,
     /// The quote covers every PCR.
     PcrSelection,
     /// The PCR values are those quoted.
@@ -73,6 +75,7 @@ impl Check {
             Self::QuoteStructure => "quote-structure",
             Self::QuoteSigner => "quote-signer",
             Self::QualifyingData => "qualifying-data",
+            Self::Firmware => "firmware",
             Self::PcrSelection => "pcr-selection",
             Self::PcrDigest => "pcr-digest",
             Self::EventLog => "event-log",

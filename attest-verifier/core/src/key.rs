@@ -7,6 +7,7 @@ use measured_boot::digest::{Sha256Digest, sha256};
 use measured_boot::tpm::{AikPublic, AikRefusal, Public, PublicError};
 use rustls_pki_types::CertificateDer;
 use tre_wire::attestation::Evidence;
+use tre_wire::denylist::TpmManufacturer;
 use tre_wire::role::Identity;
 use tre_wire::units::UnixMillis;
 
@@ -122,6 +123,12 @@ pub(crate) fn check_identity(evidence: &Evidence, expected: &Identity) -> Result
         return Ok(());
     }
     Err(KeyError::Identity { expected: expected.clone(), found })
+}
+
+/// The TPM's manufacturer, as the attestation key's certificate has it: one that does not say it,
+/// or twice, or oddly, says nothing.
+pub(crate) fn manufacturer(evidence: &Evidence) -> Option<TpmManufacturer> {
+    chain::manufacturer(&certificates(evidence))
 }
 
 /// The key signs nothing but what its TPM made, and never leaves it.

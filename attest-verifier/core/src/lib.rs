@@ -30,6 +30,7 @@ pub mod channel;
 pub mod check;
 pub mod claim;
 pub mod closest;
+pub mod denylist;
 pub mod document;
 pub mod key;
 pub mod measured;
@@ -41,6 +42,7 @@ pub mod release;
 pub mod report;
 pub mod revocation;
 pub mod stage;
+mod subject;
 pub mod verdict;
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use tre_wire::role::{Identity, Role};
 use tre_wire::units::UnixMillis;
 
 use crate::chain::{self, ChainError, Purpose};
+use crate::denylist::DeniedFirmware;
 use crate::release::ReleasedManifest;
 use crate::revocation::Revocations;
 
@@ -70,6 +71,7 @@ pub struct Reference {
     first: ReleasedManifest,
     others: Vec<ReleasedManifest>,
     revocations: Option<Revocations>,
+    denied: Option<DeniedFirmware>,
 }
 
 impl Reference {
@@ -114,6 +116,7 @@ impl Reference {
             first,
             others,
             revocations: None,
+            denied: None,
         })
     }
 
@@ -121,6 +124,18 @@ impl Reference {
     #[must_use]
     pub fn revoking(self, revocations: Revocations) -> Self {
         Self { revocations: Some(revocations), ..self }
+    }
+
+    /// The same, and TPM firmware on this list is believed no more.
+    #[must_use]
+    pub fn denying(self, denied: DeniedFirmware) -> Self {
+        Self { denied: Some(denied), ..self }
+    }
+
+    /// The firmware that is believed no more, if a list was given.
+    #[must_use]
+    pub const fn denied_firmware(&self) -> Option<&DeniedFirmware> {
+        self.denied.as_ref()
     }
 
     /// The deployment: who is trusted, and the privacy policy.

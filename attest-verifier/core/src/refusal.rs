@@ -3,6 +3,7 @@
 use crate::channel::ChannelError;
 use crate::check::{Check, Mismatch, Sides, mismatch_is_error};
 use crate::claim::ClaimError;
+use crate::denylist::FirmwareError;
 use crate::key::KeyError;
 use crate::measured::{AppraisalError, TimeError};
 use crate::past::PastError;
@@ -24,6 +25,8 @@ pub enum Refusal {
     Statement(StatementError),
     /// What the quote answers.
     Binding(BindingError),
+    /// The TPM's firmware.
+    Firmware(FirmwareError),
     /// The PCR values claimed.
     Pcrs(PcrError),
     /// What was measured.
@@ -43,6 +46,7 @@ impl Refusal {
             Self::Signature(error) => error,
             Self::Statement(error) => error,
             Self::Binding(error) => error,
+            Self::Firmware(error) => error,
             Self::Pcrs(error) => error,
             Self::Appraisal(error) => error,
             Self::Time(error) => error,
@@ -96,6 +100,12 @@ impl From<StatementError> for Refusal {
 impl From<BindingError> for Refusal {
     fn from(error: BindingError) -> Self {
         Self::Binding(error)
+    }
+}
+
+impl From<FirmwareError> for Refusal {
+    fn from(error: FirmwareError) -> Self {
+        Self::Firmware(error)
     }
 }
 

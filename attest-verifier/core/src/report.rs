@@ -9,6 +9,7 @@ use measured_boot::appraise::PcrCheck;
 use measured_boot::pcr::{PcrIndex, PcrSelection};
 use measured_boot::tpm::{AikPublic, Quote};
 use tre_wire::attestation::Evidence;
+use tre_wire::denylist::Firmware;
 use tre_wire::message::StartState;
 use tre_wire::role::Identity;
 use tre_wire::units::UnixMillis;
@@ -19,7 +20,7 @@ use crate::closest::{Closest, Considered};
 use crate::measured::AppraisalError;
 use crate::quote::PcrError;
 use crate::reference::Reference;
-use crate::{claim, key, measured, quote};
+use crate::{claim, denylist, key, measured, quote};
 
 /// One check, and what came of it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -50,7 +51,7 @@ pub fn examine(
     rows.same(Check::TlsChain, issued, channel::EXPECTED_CHAIN);
     rows.same(Check::TlsIdentity, channel::check_identity(chain, identity), identity);
     let key = rows.certified_key(evidence, identity, reference, now);
-    rows.quote(evidence, Some(session), key.as_ref());
+    rows.quote(evidence, Some(session), key.as_ref(), Some(reference));
     rows.measurements(evidence, reference, now);
     rows.time(evidence, now);
     rows.0
@@ -67,7 +68,7 @@ pub fn examine_stored(
     let mut rows = Rows(Vec::new());
     rows.claims(evidence, StartState::Serving, identity.id.as_str());
     let key = rows.certified_key(evidence, identity, reference, now);
-    rows.quote(evidence, None, key.as_ref());
+    rows.quote(evidence, None, key.as_ref(), Some(reference));
     rows.measurements(evidence, reference, now);
     rows.0
 }
@@ -84,7 +85,7 @@ pub fn examine_unenrolled(
     rows.claims(evidence, StartState::New, "");
     rows.same(Check::AikChain, key::check_no_chain(evidence), key::EXPECTED_NO_CHAIN);
     let key = rows.same(Check::AikProfile, key::check_profile(evidence), key::EXPECTED_PROFILE);
-    rows.quote(evidence, Some(session), key.as_ref());
+    rows.quote(evidence, Some(session), key.as_ref(), None);
     rows.measurements(evidence, reference, now);
     rows.time(evidence, now);
     rows.0
@@ -102,7 +103,7 @@ pub fn examine_measurements(
     rows.same(Check::EvidenceSize, claim::check_size(evidence), "within bounds");
     rows.same(Check::EvidenceFormat, claim::check_format(evidence), claim::FORMAT);
     let key = rows.same(Check::AikProfile, key::check_profile(evidence), key::EXPECTED_PROFILE);
-    rows.quote(evidence, None, key.as_ref());
+    rows.quote(evidence, None, key.as_ref(), None);
     rows.measurements(evidence, reference, now);
     rows.0
 }
@@ -177,8 +178,15 @@ impl Rows {
         key
     }
 
-    /// Without a session nobody knows what the quote must answer.
-    fn quote(&mut self, evidence: &Evidence, session: Option<&Session>, key: Option<&AikPublic>) {
+    /// Without a session nobody knows what the quote must answer; without a certified key nobody
+    /// knows whose TPM it is, and `denying` is none.
+    fn quote(
+        &mut self,
+        evidence: &Evidence,
+        session: Option<&Session>,
+        key: Option<&AikPublic>,
+        denying: Option<&Reference>,
+    ) {
         match key {
             Some(key) => {
                 let signed = quote::check_signature(evidence, key);
@@ -190,8 +198,10 @@ impl Rows {
         let quote = self.same(Check::QuoteStructure, structure, quote::EXPECTED_STRUCTURE);
         let Some(quote) = quote else {
             let binding = session.map(|_| Check::QualifyingData);
+            let firmware = denying.map(|_| Check::Firmware);
             let rest = [Check::PcrSelection, Check::PcrDigest];
-            for check in [Check::QuoteSigner].into_iter().chain(binding).chain(rest) {
+            let checks = [Check::QuoteSigner].into_iter().chain(binding).chain(firmware);
+            for check in checks.chain(rest) {
                 self.unmade(check, "not checked: the quote cannot be read");
             }
             return;
@@ -208,7 +218,18 @@ impl Rows {
             let answer = measured_boot::digest::Sha256Digest(quote.extra_data);
             self.same(Check::QualifyingData, bound, answer);
         }
+        if let Some(reference) = denying {
+            self.firmware(evidence, &quote, reference);
+        }
         self.quoted(evidence, &quote);
+    }
+
+    fn firmware(&mut self, evidence: &Evidence, quote: &Quote, reference: &Reference) {
+        let version = Firmware(quote.firmware_version.0);
+        let listed = reference.denied_firmware().map_or(" (no denylist given)", |_| "");
+        self.row(Check::Firmware, denylist::check_firmware(evidence, quote, reference), |()| {
+            Sides::new(denylist::EXPECTED_FIRMWARE, format_args!("{version}{listed}"))
+        });
     }
 
     fn quoted(&mut self, evidence: &Evidence, quote: &Quote) {

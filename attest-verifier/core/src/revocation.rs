@@ -5,6 +5,7 @@
 //! has seen it keeps as [`Seen`].
 
 use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use measured_boot::digest::Sha256Digest;
@@ -29,6 +30,17 @@ impl StatusKey {
     /// [`ReleaseKeyError`].
     pub fn from_pem(file: &[u8]) -> Result<Self, ReleaseKeyError> {
         ReleaseKey::from_pem(file).map(Self)
+    }
+
+    /// Its signature over `file` as a file of the kind that `label` says; returns the reason that
+    /// was signed along.
+    pub(crate) fn verify(
+        &self,
+        label: &'static str,
+        file: &[u8],
+        signature: &[u8],
+    ) -> Result<Option<String>, SignatureError> {
+        self.0.verify(label, file, signature)
     }
 
     /// SHA-256 of the `SubjectPublicKeyInfo` (DER).

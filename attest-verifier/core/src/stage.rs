@@ -1,8 +1,8 @@
 //! The stages of an appraisal. Each consumes the one before, so that no check can be skipped.
 //!
 //! ```text
-//! Unverified -> Claimed -> Channelled -> Keyed -> Signed -> Stated -> Admitted -> Quoted
-//!   -> Measured -> Attested
+//! Unverified -> Claimed -> Channelled -> Keyed -> Signed -> Stated -> Admitted
+//!   -> Allowed -> Quoted -> Measured -> Attested
 //! ```
 //!
 //! Three ways lead through them, told apart by a type parameter: [`Live`] evidence ends as
@@ -29,6 +29,7 @@ use tre_wire::units::UnixMillis;
 use crate::channel::{self, ChannelError, Session};
 use crate::claim::{self, ClaimError};
 use crate::closest::Closest;
+use crate::denylist::{self, FirmwareError};
 use crate::key::{self, KeyError};
 use crate::measured::{self, AppraisalError, TimeError};
 use crate::quote::{self, BindingError, PcrError, QuoteSignatureError, StatementError};
@@ -126,6 +127,10 @@ pub struct Stated<'a, M> {
 /// The quote answers whatever it must answer.
 #[derive(Debug)]
 pub struct Admitted<'a, M>(Stated<'a, M>);
+
+/// The TPM's firmware is not denied, or its judge is the authority that enrols it.
+#[derive(Debug)]
+pub struct Allowed<'a, M>(Stated<'a, M>);
 
 /// The PCR values are those quoted.
 #[derive(Debug)]
@@ -287,6 +292,45 @@ impl<'a> Stated<'a, Unbound<'a>> {
 }
 
 impl<'a, M> Admitted<'a, M> {
+    fn allow(self) -> Result<Allowed<'a, M>, FirmwareError> {
+        let Case { evidence, reference, .. } = self.0.keyed.case;
+        denylist::check_firmware(evidence, &self.0.quote, reference)?;
+        Ok(Allowed(self.0))
+    }
+}
+
+impl<'a> Admitted<'a, Live<'a>> {
+    /// The TPM's firmware is not on the denylist.
+    ///
+    /// # Errors
+    ///
+    /// [`FirmwareError`].
+    pub fn check_firmware(self) -> Result<Allowed<'a, Live<'a>>, FirmwareError> {
+        self.allow()
+    }
+}
+
+impl<'a> Admitted<'a, Unbound<'a>> {
+    /// The TPM's firmware is not on the denylist.
+    ///
+    /// # Errors
+    ///
+    /// [`FirmwareError`].
+    pub fn check_firmware(self) -> Result<Allowed<'a, Unbound<'a>>, FirmwareError> {
+        self.allow()
+    }
+}
+
+impl<'a> Admitted<'a, Enrolling> {
+    /// Goes on without: whose TPM it is, nobody has certified yet. Who enrols the box asks the
+    /// denylist once it has the endorsement key's certificate.
+    #[must_use]
+    pub fn without_firmware(self) -> Allowed<'a, Enrolling> {
+        Allowed(self.0)
+    }
+}
+
+impl<'a, M> Allowed<'a, M> {
     /// The quote covers every PCR, and the values in the evidence are those quoted.
     ///
     /// # Errors

@@ -171,7 +171,7 @@ pub fn attest(
     let claimed = Unverified::new(evidence, reference, now).claims_tre(identity)?;
     let keyed = claimed.check_channel(session)?.check_key()?;
     let admitted = keyed.verify_signature()?.read()?.check_binding()?;
-    Ok(admitted.check_pcrs()?.appraise()?.check_time()?)
+    Ok(admitted.check_firmware()?.check_pcrs()?.appraise()?.check_time()?)
 }
 
 /// Appraises what a box that is not enrolled answered over a connection: the same, without
@@ -189,7 +189,7 @@ pub fn appraise_unenrolled(
     let claimed = Unverified::new(evidence, reference, now).claims_new()?;
     let keyed = claimed.check_key(session)?;
     let admitted = keyed.verify_signature()?.read()?.check_binding()?;
-    Ok(admitted.check_pcrs()?.appraise()?.check_time()?)
+    Ok(admitted.without_firmware().check_pcrs()?.appraise()?.check_time()?)
 }
 
 /// Appraises evidence from a file. Who asked for it, and when, nobody knows.
@@ -205,5 +205,5 @@ pub fn appraise_stored(
 ) -> Result<Appraised, Refusal> {
     let claimed = Unverified::new(evidence, reference, now).claims_tre(identity)?;
     let stated = claimed.check_key()?.verify_signature()?.read()?;
-    Ok(stated.without_binding().check_pcrs()?.appraise()?.unbound())
+    Ok(stated.without_binding().check_firmware()?.check_pcrs()?.appraise()?.unbound())
 }

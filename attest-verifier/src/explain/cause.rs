@@ -48,6 +48,7 @@ pub(super) const fn of_check(check: Check) -> &'static str {
         | Check::AikIdentity
         | Check::AikCertificateKey
         | Check::QualifyingData
+        | Check::Firmware
         | Check::Pcr(_)
         | Check::Time
         | Check::Past => "see `attest-verifier verify`",

@@ -79,7 +79,7 @@ async fn json_has_every_check_with_digests_in_full() {
     assert_eq!(shown["refusal"]["name"], "pcr-4");
     assert_eq!((&shown["clock"], &shown["reset_count"]), (&5_000.into(), &7.into()));
     let checks = shown["checks"].as_array().unwrap();
-    assert_eq!(checks.len(), 44);
+    assert_eq!(checks.len(), 45);
     for check in checks {
         let keys: Vec<&String> = check.as_object().unwrap().keys().collect();
         assert_eq!(keys, ["expected", "found", "name", "ok"]);

@@ -5,10 +5,7 @@ use alloc::vec::Vec;
 
 use thiserror::Error;
 
-use crate::{
-    digest::Sha256Digest,
-    reader::{ReadError, Reader},
-};
+use crate::reader::{ReadError, Reader};
 
 /// Why a credential blob is refused.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
@@ -16,8 +13,8 @@ pub enum CredentialError {
     /// Cut short, or bytes behind it.
     #[error("credential: {0}")]
     Read(#[from] ReadError),
-    /// The integrity value is not an HMAC-SHA-256.
-    #[error("expected an integrity value of 32 bytes, found {found}")]
+    /// The integrity value is neither an HMAC-SHA-256 nor an HMAC-SHA-384.
+    #[error("expected an integrity value of 32 or 48 bytes, found {found}")]
     IntegrityLength {
         /// Length found, in bytes.
         found: usize,
@@ -39,23 +36,23 @@ pub enum CredentialError {
 /// `TPM2B_ID_OBJECT`: the credential, encrypted and authenticated under the seed. `[TPM2-P2]`
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct IdObject {
-    integrity: Sha256Digest,
+    integrity: Vec<u8>,
     encrypted_identity: Vec<u8>,
 }
 
 impl IdObject {
-    /// Puts the parts together: HMAC-SHA-256, and the encryption of a `TPM2B_DIGEST`.
+    /// Puts the parts together: an HMAC with the endorsement key's hash, which is SHA-256 or
+    /// SHA-384, and the encryption of a `TPM2B_DIGEST`.
     ///
     /// # Errors
     ///
-    /// [`CredentialError::IdentityLength`] unless that has 3 to 66 bytes.
-    pub fn new(
-        integrity: Sha256Digest,
-        encrypted_identity: Vec<u8>,
-    ) -> Result<Self, CredentialError> {
-        match encrypted_identity.len() {
-            3..=66 => Ok(Self { integrity, encrypted_identity }),
-            found => Err(CredentialError::IdentityLength { found }),
+    /// [`CredentialError::IntegrityLength`] unless the first has 32 or 48 bytes;
+    /// [`CredentialError::IdentityLength`] unless the second has 3 to 66.
+    pub fn new(integrity: Vec<u8>, encrypted_identity: Vec<u8>) -> Result<Self, CredentialError> {
+        match (integrity.len(), encrypted_identity.len()) {
+            (32 | 48, 3..=66) => Ok(Self { integrity, encrypted_identity }),
+            (32 | 48, found) => Err(CredentialError::IdentityLength { found }),
+            (found, _) => Err(CredentialError::IntegrityLength { found }),
         }
     }
 
@@ -69,19 +66,16 @@ impl IdObject {
         let len = outer.take_u16_be()?;
         let mut inner = outer.take_reader(usize::from(len))?;
         outer.finish()?;
-        let integrity = inner.take_sized_u16_be()?;
-        let Ok(integrity) = <[u8; 32]>::try_from(integrity) else {
-            return Err(CredentialError::IntegrityLength { found: integrity.len() });
-        };
+        let integrity = inner.take_sized_u16_be()?.to_vec();
         let encrypted_identity = inner.take_slice(inner.left())?.to_vec();
-        Self::new(Sha256Digest(integrity), encrypted_identity)
+        Self::new(integrity, encrypted_identity)
     }
 
     /// Encodes the `TPM2B_ID_OBJECT`.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut inner = Vec::new();
-        push_sized(&mut inner, &self.integrity.0);
+        push_sized(&mut inner, &self.integrity);
         inner.extend_from_slice(&self.encrypted_identity);
         let mut out = Vec::new();
         push_sized(&mut out, &inner);
@@ -90,8 +84,8 @@ impl IdObject {
 
     /// The HMAC over the encrypted credential and the Name it is for.
     #[must_use]
-    pub const fn integrity(&self) -> Sha256Digest {
-        self.integrity
+    pub fn integrity(&self) -> &[u8] {
+        &self.integrity
     }
 
     /// The encrypted `TPM2B_DIGEST`.

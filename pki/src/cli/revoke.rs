@@ -1,9 +1,10 @@
 //! `revoke`: the next revocation list.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, bail};
-use attest_verifier::signature_path;
 use pki::domain::{Domain, KeyName};
-use pki::file::{self, Access};
+use pki::numbered;
 use serde::Serialize;
 use tre_wire::hex::Hex32;
 use tre_wire::revocation::{LIST_BYTES, Reason, Revoked};
@@ -19,7 +20,7 @@ struct Facts {
     sequence: u32,
     valid_until: UnixMillis,
     keys: usize,
-    revoked_now: Vec<Hex32>,
+    revoked_now: BTreeSet<Hex32>,
 }
 
 /// Reads a reason.
@@ -42,15 +43,12 @@ pub(crate) fn revoke(revoke: Revoke, now: UnixMillis) -> anyhow::Result<()> {
         (None, None, None) => Vec::new(),
         _ => bail!("expected ROLE, NAME and --reason together, or --refresh alone"),
     };
-    let revoked_now = more.iter().map(|key| key.spki_sha256).collect();
+    let revoked_now: BTreeSet<Hex32> = more.iter().map(|key| key.spki_sha256).collect();
     let lists = domain.revocations()?;
     let list = lists.add(&domain.status_signer()?, more, days, now)?;
     let path = lists.path(list.sequence);
     if let Some(out) = &out {
-        let most = u64::try_from(LIST_BYTES)?;
-        let signature = file::read(&signature_path(&path), most)?;
-        file::replace(&signature_path(out), &signature, Access::Everybody)?;
-        file::replace(out, &file::read(&path, most)?, Access::Everybody)?;
+        numbered::hand_out(&path, out, LIST_BYTES)?;
     }
     let facts = Facts {
         file: path.display().to_string(),

@@ -1,28 +1,40 @@
 //! From certificates and a key to a key that is certified.
 
+use std::collections::BTreeSet;
+
 use measured_boot::digest::{Sha256Digest, sha256};
-use measured_boot::tpm::{Attribute, Name, Public, PublicError, PublicKey, Symmetric};
 use rustls_pki_types::CertificateDer;
 use tre_wire::bounds;
-use tre_wire::hex::HexBytes;
+use tre_wire::denylist::TpmManufacturer;
+use tre_wire::hex::{self, Hex32, HexBytes};
 use tre_wire::units::UnixMillis;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
-use x509_parser::public_key::PublicKey as CertificateKey;
 
+use super::admission::Deviation;
+use super::key::{EkKeyError, EkPublic};
 use super::profile::{self, ProfileError, TpmModel};
 use super::roots::EkRoots;
 
 /// Most certificates that a TPM shows: one for each kind of key, with room.
 const MOST_CERTIFICATES: usize = 8;
 
+/// What is admitted of a key whose hash the operator gave.
+const NO_CERTIFICATE: Deviation = Deviation::NoCertificate;
+
 /// Why an endorsement key is not believed to be in a TPM.
 #[derive(Debug, thiserror::Error)]
 pub enum EkError {
-    /// The box shows no certificate, or too many.
+    /// The box shows no certificate, and nobody decided for its key.
     #[error(
-        "expected 1 to {MOST_CERTIFICATES} EK certificates in the TPM, found {found}; a TPM \
-         without one cannot be enrolled"
+        "expected an EK certificate in the TPM, found none; if you know by another way that the \
+         key with SHA-256 {key} is in this TPM, say so with --ek-uncertified {key}"
     )]
+    NoCertificate {
+        /// SHA-256 of the key's TPMT_PUBLIC.
+        key: Hex32,
+    },
+    /// The box shows too many certificates.
+    #[error("expected at most {MOST_CERTIFICATES} EK certificates in the TPM, found {found}")]
     Count {
         /// Certificates found.
         found: usize,
@@ -36,32 +48,18 @@ pub enum EkError {
         /// Bytes found.
         found: usize,
     },
-    /// The public area is none.
-    #[error("expected the EK's TPMT_PUBLIC: {0}")]
-    Public(#[source] PublicError),
-    /// Not a key of the default RSA-2048 template.
-    #[error("expected an EK of the RSA-2048 template, found another kind of key")]
-    Kind,
-    /// The key lacks an attribute that every endorsement key has.
-    #[error("expected an EK with attribute {missing}, found one without")]
-    AttributeMissing {
-        /// The attribute.
-        missing: Attribute,
-    },
-    /// The key signs: a quote under it would not be what it seems.
-    #[error("expected an EK without attribute {forbidden}, found one with it")]
-    AttributeForbidden {
-        /// The attribute.
-        forbidden: Attribute,
-    },
+    /// The key is none of an endorsement key's kind.
+    #[error(transparent)]
+    Key(EkKeyError),
     /// No certificate is for this key: another TPM's certificates, or another TPM's key.
     #[error(
-        "expected an EK certificate for the key {name}, found {found} for other keys; \
-         key and certificates are not of one TPM"
+        "expected an EK certificate for the key {}, found {found} for other keys; \
+         key and certificates are not of one TPM",
+        hex::encode(name)
     )]
     OtherKey {
         /// Name of the key shown.
-        name: Name,
+        name: Vec<u8>,
         /// Certificates shown.
         found: usize,
     },
@@ -76,13 +74,14 @@ pub enum EkError {
     Chain(#[source] webpki::Error),
 }
 
-/// An endorsement key that a listed manufacturer certified.
+/// An endorsement key that a listed manufacturer certified, or the operator decided for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CertifiedEk {
-    name: Name,
-    modulus: Box<[u8; 256]>,
-    certificate: Sha256Digest,
+    name: Vec<u8>,
+    public: EkPublic,
+    certificate: Option<Sha256Digest>,
     model: TpmModel,
+    admitted: BTreeSet<Deviation>,
 }
 
 impl CertifiedEk {
@@ -97,30 +96,51 @@ impl CertifiedEk {
         roots: &EkRoots,
         now: UnixMillis,
     ) -> Result<Self, EkError> {
-        let public = Public::parse(public_area).map_err(EkError::Public)?;
-        let modulus = check_key(&public)?;
-        let (der, parsed) = find(certificates, &public, &modulus)?;
-        let model = profile::check(&parsed).map_err(EkError::Profile)?;
+        let public = EkPublic::parse(public_area).map_err(EkError::Key)?;
+        let name = public.name_of(public_area);
+        if certificates.is_empty() {
+            let key = Hex32(sha256(public_area).0);
+            if !roots.admission().admits_key(key) {
+                return Err(EkError::NoCertificate { key });
+            }
+            let (model, admitted) = (TpmModel::unknown(), BTreeSet::from([NO_CERTIFICATE]));
+            return Ok(Self { name, public, certificate: None, model, admitted });
+        }
+        let (der, parsed) = find(certificates, &public, &name)?;
+        let held = profile::check(&parsed, &public, roots.admission());
+        let (model, admitted) = held.map_err(EkError::Profile)?;
         roots.verify(&CertificateDer::from(der), now).map_err(EkError::Chain)?;
-        Ok(Self { name: public.name(), modulus, certificate: sha256(der), model })
+        Ok(Self { name, public, certificate: Some(sha256(der)), model, admitted })
     }
 
-    /// Its Name.
+    /// Its Name: of 34 bytes, or of 50 for a P-384 key, which is named by SHA-384.
     #[must_use]
-    pub const fn name(&self) -> Name {
-        self.name
+    pub fn name(&self) -> &[u8] {
+        &self.name
     }
 
-    /// Its RSA modulus, big endian.
+    /// The key.
     #[must_use]
-    pub const fn modulus(&self) -> &[u8; 256] {
-        &self.modulus
+    pub const fn public(&self) -> &EkPublic {
+        &self.public
     }
 
-    /// SHA-256 of its certificate.
+    /// SHA-256 of its certificate; none if the operator decided for the key itself.
     #[must_use]
-    pub const fn certificate_sha256(&self) -> Sha256Digest {
+    pub const fn certificate_sha256(&self) -> Option<Sha256Digest> {
         self.certificate
+    }
+
+    /// Where it departs from the profile, as the operator admitted.
+    #[must_use]
+    pub const fn admitted(&self) -> &BTreeSet<Deviation> {
+        &self.admitted
+    }
+
+    /// Its manufacturer, if the certificate says it as the TCG registers them.
+    #[must_use]
+    pub fn manufacturer(&self) -> Option<TpmManufacturer> {
+        self.model.manufacturer.parse().ok()
     }
 
     /// The TPM as its maker describes it.
@@ -130,29 +150,14 @@ impl CertifiedEk {
     }
 }
 
-/// The key is one that only decrypts, and never leaves its TPM.
-fn check_key(public: &Public) -> Result<Box<[u8; 256]>, EkError> {
-    let found = public.attributes();
-    if let Some(missing) = found.first_missing(&REQUIRED) {
-        return Err(EkError::AttributeMissing { missing });
-    }
-    if let Some(forbidden) = found.first_present(&FORBIDDEN) {
-        return Err(EkError::AttributeForbidden { forbidden });
-    }
-    match (public.key(), public.symmetric()) {
-        (PublicKey::Rsa2048 { modulus }, Symmetric::Aes128Cfb) => Ok(modulus.clone()),
-        (PublicKey::Rsa2048 { .. } | PublicKey::P256 { .. }, _) => Err(EkError::Kind),
-    }
-}
-
 /// The certificate whose key is this one, as bytes and read.
 fn find<'a>(
     certificates: &'a [HexBytes],
-    public: &Public,
-    modulus: &[u8; 256],
+    public: &EkPublic,
+    name: &[u8],
 ) -> Result<(&'a [u8], X509Certificate<'a>), EkError> {
     let found = certificates.len();
-    if found == 0 || found > MOST_CERTIFICATES {
+    if found > MOST_CERTIFICATES {
         return Err(EkError::Count { found });
     }
     let most = bounds::CERTIFICATE_BYTES;
@@ -164,29 +169,6 @@ fn find<'a>(
         rest.is_empty().then_some((der.as_slice(), parsed))
     });
     readable
-        .find(|(_, parsed)| certifies(parsed, modulus))
-        .ok_or(EkError::OtherKey { name: public.name(), found })
+        .find(|(_, parsed)| public.is_of(parsed))
+        .ok_or(EkError::OtherKey { name: name.to_vec(), found })
 }
-
-/// Whether `certificate` is for the RSA key with this modulus and exponent 65537.
-fn certifies(certificate: &X509Certificate<'_>, modulus: &[u8; 256]) -> bool {
-    let Ok(CertificateKey::RSA(key)) = certificate.public_key().parsed() else {
-        return false;
-    };
-    // DER puts a zero before a modulus whose first bit is set; every modulus of 2048 bits has it.
-    key.modulus.strip_prefix(&[0]) == Some(modulus.as_slice())
-        && key.try_exponent().is_ok_and(|exponent| exponent == 65_537)
-}
-
-/// What every endorsement key has. `[EKP]`
-const REQUIRED: [Attribute; 5] = [
-    Attribute::FixedTpm,
-    Attribute::FixedParent,
-    Attribute::SensitiveDataOrigin,
-    Attribute::Restricted,
-    Attribute::Decrypt,
-];
-
-/// What no endorsement key has. `[EKP]`
-const FORBIDDEN: [Attribute; 3] =
-    [Attribute::Sign, Attribute::EncryptedDuplication, Attribute::X509Sign];

@@ -1,11 +1,16 @@
 //! What an endorsement key certificate says besides its key. `[EKP]`
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use x509_parser::der_parser::Oid;
 use x509_parser::der_parser::oid;
-use x509_parser::extensions::GeneralName;
+use x509_parser::extensions::{GeneralName, KeyUsage};
 use x509_parser::prelude::X509Certificate;
 use x509_parser::x509::X509Name;
+
+use super::admission::{Admission, Deviation};
+use super::key::EkPublic;
 
 /// The TPM as its maker describes it, for the record: no check reads it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -19,6 +24,14 @@ pub struct TpmModel {
     pub version: String,
 }
 
+impl TpmModel {
+    /// Of a TPM of which nobody says anything.
+    pub(super) fn unknown() -> Self {
+        let unknown = || String::from("unknown");
+        Self { manufacturer: unknown(), model: unknown(), version: unknown() }
+    }
+}
+
 /// Why a certificate is not an endorsement key's.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ProfileError {
@@ -28,9 +41,12 @@ pub enum ProfileError {
     /// An authority's certificate.
     #[error("expected an end-entity certificate, found an authority's")]
     Authority,
-    /// A key that may not encrypt.
-    #[error("expected key usage keyEncipherment, found another or none")]
-    KeyUsage,
+    /// A key that may not be used for a secret.
+    #[error("expected key usage {expected}, found another or none")]
+    KeyUsage {
+        /// The usage of a key of this kind.
+        expected: &'static str,
+    },
     /// An extension that occurs twice or cannot be decoded.
     #[error("expected {extension} once and readable")]
     Extension {
@@ -48,21 +64,63 @@ pub enum ProfileError {
     },
 }
 
-/// Holds `certificate` against the profile.
-pub(super) fn check(certificate: &X509Certificate<'_>) -> Result<TpmModel, ProfileError> {
+/// A certificate held against the profile: what it says of the TPM, and where it departed.
+pub(super) type Held = (TpmModel, BTreeSet<Deviation>);
+
+/// Holds `certificate`, which is for `key`, against the profile, but for what is admitted.
+pub(super) fn check(
+    certificate: &X509Certificate<'_>,
+    key: &EkPublic,
+    admission: &Admission,
+) -> Result<Held, ProfileError> {
+    let mut departed = BTreeSet::new();
     let broken = |extension| ProfileError::Extension { extension };
     let purposes = certificate.extended_key_usage().map_err(|_| broken("extended key usage"))?;
-    if !purposes.is_some_and(|purposes| purposes.value.other.contains(&EK_CERTIFICATE)) {
-        return Err(ProfileError::Purpose);
+    match purposes {
+        Some(purposes) if purposes.value.other.contains(&EK_CERTIFICATE) => {}
+        None if admission.admits(Deviation::NoExtendedKeyUsage) => {
+            departed.insert(Deviation::NoExtendedKeyUsage);
+        }
+        Some(_) | None => return Err(ProfileError::Purpose),
     }
     let constraints = certificate.basic_constraints().map_err(|_| broken("basic constraints"))?;
     if constraints.is_some_and(|constraints| constraints.value.ca) {
         return Err(ProfileError::Authority);
     }
     let usage = certificate.key_usage().map_err(|_| broken("key usage"))?;
-    if !usage.is_some_and(|usage| usage.value.key_encipherment()) {
-        return Err(ProfileError::KeyUsage);
+    if usage.is_none() && admission.admits(Deviation::NoKeyUsage) {
+        departed.insert(Deviation::NoKeyUsage);
+    } else {
+        check_usage(usage.map(|usage| usage.value), key)?;
     }
+    let model = names_of(certificate)?;
+    let model = match model {
+        Some(model) => model,
+        None if admission.admits(Deviation::NoTpmNames) => {
+            departed.insert(Deviation::NoTpmNames);
+            TpmModel::unknown()
+        }
+        None => return Err(ProfileError::Attribute { attribute: "manufacturer" }),
+    };
+    Ok((model, departed))
+}
+
+/// The key may be used for a secret, in the way of its kind.
+fn check_usage(usage: Option<&KeyUsage>, key: &EkPublic) -> Result<(), ProfileError> {
+    let (expected, found) = match key {
+        EkPublic::Rsa2048 { .. } => {
+            ("keyEncipherment", usage.is_some_and(KeyUsage::key_encipherment))
+        }
+        EkPublic::P256 { .. } | EkPublic::P384 { .. } => {
+            ("keyAgreement", usage.is_some_and(KeyUsage::key_agreement))
+        }
+    };
+    if found { Ok(()) } else { Err(ProfileError::KeyUsage { expected }) }
+}
+
+/// What the subject alternative name says of the TPM: nothing, or all three.
+fn names_of(certificate: &X509Certificate<'_>) -> Result<Option<TpmModel>, ProfileError> {
+    let broken = |extension| ProfileError::Extension { extension };
     let names =
         certificate.subject_alternative_name().map_err(|_| broken("subject alternative name"))?;
     let directories: Vec<&X509Name<'_>> = names
@@ -72,11 +130,15 @@ pub(super) fn check(certificate: &X509Certificate<'_>) -> Result<TpmModel, Profi
             |name| if let GeneralName::DirectoryName(name) = name { Some(name) } else { None },
         )
         .collect();
-    Ok(TpmModel {
+    let silent = |oid| directories.iter().all(|name| name.iter_by_oid(oid).next().is_none());
+    if [&MANUFACTURER, &MODEL, &VERSION].into_iter().all(silent) {
+        return Ok(None);
+    }
+    Ok(Some(TpmModel {
         manufacturer: attribute(&directories, &MANUFACTURER, "manufacturer")?,
         model: attribute(&directories, &MODEL, "model")?,
         version: attribute(&directories, &VERSION, "version")?,
-    })
+    }))
 }
 
 /// The one value of a TPM attribute.

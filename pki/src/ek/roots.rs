@@ -11,6 +11,7 @@ use tre_wire::units::UnixMillis;
 use webpki::{EndEntityCert, KeyUsage};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
+use super::admission::Admission;
 use crate::file::{self, FileError};
 
 /// Most certificates in the folder: every manufacturer's roots and intermediates are a few
@@ -76,6 +77,7 @@ pub enum RootsError {
 pub struct EkRoots {
     roots: Vec<TrustAnchor<'static>>,
     intermediates: Vec<CertificateDer<'static>>,
+    admission: Admission,
 }
 
 impl EkRoots {
@@ -96,7 +98,8 @@ impl EkRoots {
             }
         }
         paths.sort();
-        let mut loaded = Self { roots: Vec::new(), intermediates: Vec::new() };
+        let admission = Admission::NOTHING;
+        let mut loaded = Self { roots: Vec::new(), intermediates: Vec::new(), admission };
         for path in &paths {
             loaded.add(path)?;
             if loaded.roots.len().saturating_add(loaded.intermediates.len()) > MOST_CERTIFICATES {
@@ -107,6 +110,17 @@ impl EkRoots {
             return Err(RootsError::NoRoot { path: folder.to_path_buf() });
         }
         Ok(loaded)
+    }
+
+    /// The same roots, and what the operator admits besides.
+    #[must_use]
+    pub fn admitting(self, admission: Admission) -> Self {
+        Self { admission, ..self }
+    }
+
+    /// What the operator admits.
+    pub(super) const fn admission(&self) -> &Admission {
+        &self.admission
     }
 
     fn add(&mut self, path: &Path) -> Result<(), RootsError> {

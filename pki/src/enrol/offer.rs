@@ -273,9 +273,8 @@ impl CheckedOffer {
     ) -> Result<(Challenge, ActivateCredential), ChallengeError> {
         let mut secret = Zeroizing::new([0; SECRET_BYTES]);
         random.try_fill_bytes(secret.as_mut_slice()).map_err(ChallengeError::Random)?;
-        let (modulus, name) = (self.endorsement.modulus(), self.attestation.name());
-        let made =
-            credential::make(modulus, name, &secret, random).map_err(ChallengeError::Make)?;
+        let (key, name) = (self.endorsement.public(), self.attestation.name());
+        let made = credential::make(key, name, &secret, random).map_err(ChallengeError::Make)?;
         let request = ActivateCredential {
             id_object: HexBytes(made.id_object.encode()),
             encrypted_secret: HexBytes(made.encrypted_secret.encode()),
@@ -318,16 +317,19 @@ impl ProvenTre {
         validity: Validity,
         random: &mut dyn CryptoRngCore,
     ) -> Result<CompleteEnrolment, CertifyError> {
-        let mut chain = |key, profile| {
-            let spki = self.0.spki(key);
-            let key = SubjectPublicKeyInfo::from_der(&spki).map_err(CertifyError::Make)?;
-            let leaf = authority.certify(profile, &self.0.tre, &key, validity, random)?;
-            Ok([&leaf, authority.certificate()].map(to_hex).to_vec())
+        let whole = |leaf| [&leaf, authority.certificate()].map(to_hex).to_vec();
+        let public =
+            |key| SubjectPublicKeyInfo::from_der(&self.0.spki(key)).map_err(CertifyError::Make);
+        let (tre, maker) = (&self.0.tre, self.0.endorsement.manufacturer());
+        let key = public(OfferedKey::Attestation)?;
+        let attestation = authority.certify_attestation_key(tre, &key, maker, validity, random)?;
+        let mut certify = |key, profile| {
+            authority.certify(profile, tre, &public(key)?, validity, random).map(whole)
         };
         Ok(CompleteEnrolment {
-            attestation_key_chain: chain(OfferedKey::Attestation, Profile::AttestationKey)?,
-            tls_chain: chain(OfferedKey::Tls, Profile::TreServer)?,
-            document_chain: chain(OfferedKey::Document, Profile::DocumentKey)?,
+            tls_chain: certify(OfferedKey::Tls, Profile::TreServer)?,
+            document_chain: certify(OfferedKey::Document, Profile::DocumentKey)?,
+            attestation_key_chain: whole(attestation),
             record_signature: HexBytes(authority.sign_enrolment(&document::enrolment(
                 &self.0.tre,
                 &self.0.attestation.name().to_bytes(),

@@ -1,6 +1,7 @@
 //! Who was enrolled: one file a TRE, written once; of it only the end of the certificates moves, when
 //! they are renewed.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use measured_boot::digest::Sha256Digest;
@@ -13,7 +14,7 @@ use tre_wire::role::Identity;
 use tre_wire::units::UnixMillis;
 
 use super::offer::{OfferedKey, ProvenTre};
-use crate::ek::TpmModel;
+use crate::ek::{Deviation, TpmModel};
 use crate::file::{self, Access, FileError};
 
 /// Longest record. Unit: bytes.
@@ -33,8 +34,11 @@ pub struct Record {
     pub certificates_end: UnixMillis,
     /// The TPM as its maker describes it.
     pub tpm: TpmModel,
-    /// SHA-256 of the endorsement key's certificate (DER).
-    pub endorsement_certificate_sha256: Hex32,
+    /// SHA-256 of the endorsement key's certificate (DER); none if the operator decided for the key.
+    pub endorsement_certificate_sha256: Option<Hex32>,
+    /// What the operator admitted of it. Since format 3.
+    #[serde(default)]
+    pub endorsement_admitted: BTreeSet<Deviation>,
     /// Name of the endorsement key. `[TPM2-P1]`
     pub endorsement_key_name: HexBytes,
     /// Name of the attestation key. `[TPM2-P1]`
@@ -55,8 +59,12 @@ pub struct Record {
     pub record_signature: HexBytes,
 }
 
-/// Format 1 had neither the storage key nor a signature: its box has to be enrolled anew.
-pub const FORMAT: u32 = 2;
+/// Format 2 admitted nothing of the endorsement key, and is read; format 1 had neither the storage
+/// key nor a signature: its box has to be enrolled anew.
+pub const FORMAT: u32 = 3;
+
+/// The oldest format that is read.
+const OLDEST_FORMAT: u32 = 2;
 
 /// The version alone, which every format has.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -92,8 +100,11 @@ impl Record {
             enrolled_at,
             certificates_end,
             tpm: endorsement.model().clone(),
-            endorsement_certificate_sha256: Hex32(endorsement.certificate_sha256().0),
-            endorsement_key_name: HexBytes(endorsement.name().to_bytes().to_vec()),
+            endorsement_certificate_sha256: endorsement
+                .certificate_sha256()
+                .map(|sha256| Hex32(sha256.0)),
+            endorsement_admitted: endorsement.admitted().clone(),
+            endorsement_key_name: HexBytes(endorsement.name().to_vec()),
             attestation_key_name: HexBytes(offer.attestation().name().to_bytes().to_vec()),
             storage_key_name: HexBytes(offer.storage_key().to_bytes().to_vec()),
             attestation_key_spki_sha256: spki(OfferedKey::Attestation),
@@ -125,7 +136,7 @@ pub enum RecordError {
     File(FileError),
     /// The record is of another version.
     #[error(
-        "expected an enrolment record of format {FORMAT} in {path}, found format {found}; the TRE \
+        "expected an enrolment record of format {OLDEST_FORMAT} to {FORMAT} in {path}, found format {found}; the TRE \
          has to be enrolled anew", path = path.display()
     )]
     Format {
@@ -155,6 +166,12 @@ impl Records {
     #[must_use]
     pub const fn new(folder: PathBuf) -> Self {
         Self { folder }
+    }
+
+    /// Their folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Where the record of `tre_id` stands, or will.
@@ -228,7 +245,7 @@ impl Records {
         let bytes = file::read(&path, RECORD_BYTES).map_err(RecordError::File)?;
         let unreadable = |source| RecordError::Json { path: path.clone(), source };
         let Version { format: found } = json::decode(&bytes).map_err(unreadable)?;
-        if found != FORMAT {
+        if !(OLDEST_FORMAT..=FORMAT).contains(&found) {
             return Err(RecordError::Format { path, found });
         }
         json::decode(&bytes).map_err(unreadable)

@@ -1,6 +1,7 @@
 //! The last step, where certificates leave: what becomes of the record for each kind of answer.
 //! (A real TRE refuses or falls silent there only when its disk or its power does.)
 
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -64,7 +65,8 @@ fn record(identity: &Identity) -> Record {
             model: String::from("model"),
             version: String::from("id:2"),
         },
-        endorsement_certificate_sha256: Hex32([1; 32]),
+        endorsement_certificate_sha256: Some(Hex32([1; 32])),
+        endorsement_admitted: BTreeSet::new(),
         endorsement_key_name: HexBytes(vec![2; 34]),
         attestation_key_name: HexBytes(vec![3; 34]),
         storage_key_name: HexBytes(vec![9; 34]),

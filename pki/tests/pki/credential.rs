@@ -1,8 +1,9 @@
 //! Credentials made here are opened by a TPM, with tools that others wrote, and only by the right
 //! one for the right key.
 
-use measured_boot::tpm::{Name, Public, PublicKey};
-use pki::credential::{self, Credential};
+use measured_boot::tpm::Name;
+use pki::credential::{self, Credential, MakeError};
+use pki::ek::EkPublic;
 use rsa::rand_core::OsRng;
 
 use crate::tpm::{Manufacturer, Tpm};
@@ -10,9 +11,8 @@ use crate::tpm::{Manufacturer, Tpm};
 const SECRET: [u8; 32] = *b"an odd secret of thirty-two byte";
 
 fn credential_for(endorsement_key: &[u8], name: Name) -> Credential {
-    let public = Public::parse(endorsement_key).expect("an EK");
-    let PublicKey::Rsa2048 { modulus } = public.key() else { panic!("an RSA EK") };
-    credential::make(modulus, name, &SECRET, &mut OsRng).expect("made")
+    let key = EkPublic::parse(endorsement_key).expect("an EK");
+    credential::make(&key, name, &SECRET, &mut OsRng).expect("made")
 }
 
 fn activate(tpm: &Tpm, key: &str, credential: &Credential) -> Result<Vec<u8>, String> {
@@ -22,9 +22,15 @@ fn activate(tpm: &Tpm, key: &str, credential: &Credential) -> Result<Vec<u8>, St
 
 #[test]
 fn only_this_tpm_opens_a_credential_and_only_for_this_key() {
+    for algorithm in ["rsa", "ecc", "ecc384"] {
+        only_this_tpm_opens_it(algorithm);
+    }
+}
+
+fn only_this_tpm_opens_it(algorithm: &str) {
     let manufacturer = Manufacturer::new();
     let tpm = manufacturer.tpm();
-    let endorsement_key = tpm.endorsement_key();
+    let endorsement_key = tpm.endorsement_key_of(algorithm);
     let name = Name::of_public_area(&tpm.attestation_key("aik"));
     let credential = credential_for(&endorsement_key, name);
     assert_eq!(activate(&tpm, "aik", &credential), Ok(SECRET.to_vec()));
@@ -42,7 +48,7 @@ fn only_this_tpm_opens_a_credential_and_only_for_this_key() {
 
     // Another TPM: its endorsement key does not decrypt the seed.
     let stranger = manufacturer.tpm();
-    let foreign = credential_for(&stranger.endorsement_key(), name);
+    let foreign = credential_for(&stranger.endorsement_key_of(algorithm), name);
     activate(&tpm, "aik", &foreign).expect_err("another TPM's endorsement key");
 }
 
@@ -54,8 +60,20 @@ fn no_two_credentials_are_alike() {
         modulus
     };
     let name = Name::of_public_area(b"any");
-    let make = || credential::make(&modulus, name, &SECRET, &mut OsRng).expect("made");
+    let key = EkPublic::Rsa2048 { modulus: Box::new(modulus) };
+    let make = || credential::make(&key, name, &SECRET, &mut OsRng).expect("made");
     let (one, other) = (make(), make());
     assert_ne!(one.id_object, other.id_object);
     assert_ne!(one.encrypted_secret, other.encrypted_secret);
+}
+
+#[test]
+fn no_credential_is_made_for_a_point_off_its_curve() {
+    let name = Name::of_public_area(b"any");
+    let off =
+        [EkPublic::P256 { x: [1; 32], y: [2; 32] }, EkPublic::P384 { x: [1; 48], y: [2; 48] }];
+    for key in off {
+        let refused = credential::make(&key, name, &SECRET, &mut OsRng);
+        assert!(matches!(refused, Err(MakeError::Agreement(_))), "{refused:?}");
+    }
 }

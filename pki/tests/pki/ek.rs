@@ -1,7 +1,8 @@
 //! Endorsement keys: real ones of a software TPM's maker, and made ones with one thing wrong.
 
+use measured_boot::digest::sha256;
 use measured_boot::tpm::Attribute;
-use pki::ek::{CertifiedEk, EkError, EkRoots, ProfileError, RootsError};
+use pki::ek::{CertifiedEk, EkError, EkKeyError, EkPublic, EkRoots, ProfileError, RootsError};
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, SubjectPublicKeyInfo, date_time_ymd,
@@ -28,7 +29,7 @@ fn a_real_tpm_is_believed_under_its_makers_root_alone() {
     let certified = check(&maker.listed()).expect("certified");
     assert_eq!(certified.model().manufacturer, "id:00001014");
     assert_eq!(certified.model().model, "swtpm");
-    assert_eq!(certified.certificate_sha256(), measured_boot::digest::sha256(&certificates[0].0));
+    assert_eq!(certified.certificate_sha256(), Some(sha256(&certificates[0].0)));
 
     // The maker's own folder: the private keys beside the certificates are passed over.
     let folder = maker.root().parent().map(EkRoots::load).expect("a folder");
@@ -57,17 +58,32 @@ fn a_real_tpm_is_believed_under_its_makers_root_alone() {
     );
 }
 
+#[test]
+fn a_real_p384_key_is_believed_by_its_own_certificate() {
+    let maker = Manufacturer::new();
+    let tpm = maker.tpm();
+    let (certificates, key) = (tpm.certificates(), tpm.endorsement_key_of("ecc384"));
+    let check = |some: &[HexBytes]| CertifiedEk::check(some, &key, &maker.listed(), now());
+    let certified = check(&certificates).expect("certified");
+    assert!(matches!(certified.public(), EkPublic::P384 { .. }), "{certified:?}");
+    assert_eq!(certified.certificate_sha256(), Some(sha256(&certificates[1].0)));
+    // The Name as the TPM's own tool has it.
+    assert_eq!(certified.name(), tpm.name("ek"));
+    let refused = check(&certificates[..1]);
+    assert!(matches!(refused, Err(EkError::OtherKey { found: 1, .. })), "{refused:?}");
+}
+
 /// One RSA key for all made certificates: drawing one takes a second.
 static KEY: LazyLock<RsaPublicKey> =
     LazyLock::new(|| RsaPrivateKey::new(&mut OsRng, 2_048).expect("a key").to_public_key());
 
 /// A made maker: its root, and a folder that lists it.
-struct Maker {
+pub(crate) struct Maker {
     issuer: Issuer<'static, KeyPair>,
-    roots: EkRoots,
+    pub(crate) roots: EkRoots,
 }
 
-fn maker() -> Maker {
+pub(crate) fn maker() -> Maker {
     let key = KeyPair::generate().expect("a key");
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, "TPM maker");
@@ -82,7 +98,7 @@ fn maker() -> Maker {
 
 impl Maker {
     /// A certificate of the profile, after `change`.
-    fn certify(&self, change: impl FnOnce(&mut CertificateParams)) -> Vec<HexBytes> {
+    pub(crate) fn certify(&self, change: impl FnOnce(&mut CertificateParams)) -> Vec<HexBytes> {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::KeyEncipherment];
@@ -101,10 +117,10 @@ impl Maker {
 
 /// Attributes of the default template: fixedTPM, fixedParent, sensitiveDataOrigin,
 /// adminWithPolicy, restricted, decrypt.
-const TEMPLATE_ATTRIBUTES: u32 = 0x0003_00b2;
+pub(crate) const TEMPLATE_ATTRIBUTES: u32 = 0x0003_00b2;
 
 /// TPMT_PUBLIC of [`KEY`] with these attributes.
-fn public_area(attributes: u32) -> Vec<u8> {
+pub(crate) fn public_area(attributes: u32) -> Vec<u8> {
     [
         [0x00, 0x01].as_slice(), // rsa
         &[0x00, 0x0b],           // sha256
@@ -129,7 +145,7 @@ fn der(tag: u8, content: &[u8]) -> Vec<u8> {
 }
 
 /// A critical subject alternative name with one directory name: attributes 2.23.133.2.n.
-fn tpm_names(attributes: &[(u8, &str)]) -> CustomExtension {
+pub(crate) fn tpm_names(attributes: &[(u8, &str)]) -> CustomExtension {
     let names: Vec<u8> = attributes
         .iter()
         .flat_map(|(number, value)| {
@@ -148,7 +164,8 @@ fn tpm_names(attributes: &[(u8, &str)]) -> CustomExtension {
 fn a_made_certificate_of_the_profile_is_accepted() {
     let maker = maker();
     let certified = maker.check(&maker.certify(|_| {})).expect("certified");
-    assert_eq!(certified.modulus().as_slice(), KEY.n().to_bytes_be());
+    let EkPublic::Rsa2048 { modulus } = certified.public() else { panic!("{certified:?}") };
+    assert_eq!(modulus.as_slice(), KEY.n().to_bytes_be());
     assert_eq!(certified.model().version, "id:2");
 }
 
@@ -171,7 +188,7 @@ fn each_departure_from_the_profile_is_named() {
     let signs = |params: &mut CertificateParams| {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     };
-    assert_eq!(refused(signs), ProfileError::KeyUsage);
+    assert_eq!(refused(signs), ProfileError::KeyUsage { expected: "keyEncipherment" });
     let missing = |attribute| ProfileError::Attribute { attribute };
     assert_eq!(refused(|params| params.custom_extensions.clear()), missing("manufacturer"));
     let no_model = |params: &mut CertificateParams| {
@@ -233,7 +250,7 @@ fn a_certificate_with_one_bit_changed_is_refused() {
 fn no_certificate_too_many_and_a_long_one_are_refused() {
     let maker = maker();
     let refused = maker.check(&[]);
-    assert!(matches!(refused, Err(EkError::Count { found: 0 })), "{refused:?}");
+    assert!(matches!(refused, Err(EkError::NoCertificate { .. })), "{refused:?}");
     let nine = vec![HexBytes(Vec::new()); 9];
     let refused = maker.check(&nine);
     assert!(matches!(refused, Err(EkError::Count { found: 9 })), "{refused:?}");
@@ -265,8 +282,10 @@ fn a_key_that_could_leave_or_sign_is_no_endorsement_key() {
     ] {
         let refused = check(&public_area(TEMPLATE_ATTRIBUTES ^ attribute.mask()));
         let named = match &refused {
-            Err(EkError::AttributeMissing { missing: found }) => missing && *found == attribute,
-            Err(EkError::AttributeForbidden { forbidden: found }) => {
+            Err(EkError::Key(EkKeyError::AttributeMissing { missing: found })) => {
+                missing && *found == attribute
+            }
+            Err(EkError::Key(EkKeyError::AttributeForbidden { forbidden: found })) => {
                 !missing && *found == attribute
             }
             _ => false,
@@ -276,7 +295,7 @@ fn a_key_that_could_leave_or_sign_is_no_endorsement_key() {
     let mut short = public_area(TEMPLATE_ATTRIBUTES);
     short.pop();
     let refused = check(&short);
-    assert!(matches!(refused, Err(EkError::Public(_))), "{refused:?}");
+    assert!(matches!(refused, Err(EkError::Key(EkKeyError::Public(_)))), "{refused:?}");
 }
 
 #[test]

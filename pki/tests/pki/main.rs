@@ -4,17 +4,25 @@
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
+mod admission;
+#[cfg(test)]
+mod ceremony;
+#[cfg(test)]
 mod certificates;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
 mod credential;
 #[cfg(test)]
+mod denylists;
+#[cfg(test)]
 mod ek;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod fleet;
+#[cfg(test)]
+mod journeys;
 #[cfg(test)]
 mod key_file;
 #[cfg(test)]

@@ -160,6 +160,70 @@ fn a_record_of_the_first_format_is_refused_by_its_number() {
 }
 
 #[test]
+fn a_record_of_the_second_format_is_read_and_admitted_nothing() {
+    let fresh = fixture::domain();
+    let tre = fresh.identity(Role::Tre, "tre-1");
+    let records = fresh.domain.records();
+    let hash = "07".repeat(32);
+    let second = format!(
+        r#"{{"format":2,"tre":"spiffe://grid.example/tre/tre-1","enrolled_at":1,
+        "certificates_end":2,"tpm":{{"manufacturer":"id:1","model":"m","version":"id:2"}},
+        "endorsement_certificate_sha256":"{hash}","endorsement_key_name":"000b",
+        "attestation_key_name":"000b","storage_key_name":"000b",
+        "attestation_key_spki_sha256":"{hash}","tls_key_spki_sha256":"{hash}",
+        "document_key_spki_sha256":"{hash}","manifest_sha256":"{hash}",
+        "deployment_sha256":"{hash}","record_signature":"00"}}"#
+    );
+    std::fs::write(records.path(&tre.id), &second).expect("written");
+    let record = records.read(&tre.id).expect("readable");
+    assert_eq!(record.endorsement_certificate_sha256, Some(Hex32([7; 32])));
+    assert!(record.endorsement_admitted.is_empty());
+    let later = second.replace("\"format\":2", "\"format\":4");
+    std::fs::write(records.path(&tre.id), later).expect("written");
+    let refused = records.read(&tre.id);
+    assert!(matches!(refused, Err(RecordError::Format { found: 4, .. })), "{refused:?}");
+}
+
+/// Two desks enrol two boxes under one name in the same moment: the name has one record, whole.
+#[test]
+fn of_two_enrolments_that_race_for_a_name_one_gets_it() {
+    let scene = scene();
+    let proven = scene.proven();
+    let authority = scene.fresh.domain.tre_authority().expect("an authority");
+    let records = scene.fresh.domain.records();
+    let against =
+        AppraisedAgainst { manifest: Sha256Digest([1; 32]), deployment: Sha256Digest([2; 32]) };
+    let candidates: Vec<Record> = (1..=8)
+        .map(|life| {
+            let complete = proven.certify(&authority, days(life), &mut OsRng).expect("certified");
+            Record::of(&proven, against, &complete, now(), days(life).ends())
+        })
+        .collect();
+    let outcomes: Vec<_> = std::thread::scope(|scope| {
+        let records = &records;
+        let write = |record| scope.spawn(move || records.write(record));
+        let racing: Vec<_> = candidates.iter().map(write).collect();
+        racing.into_iter().map(|one| one.join().expect("a thread")).collect()
+    });
+    let winner = records.read(&scene.tre.id).expect("a whole record");
+    let mut won = 0;
+    for (outcome, candidate) in outcomes.iter().zip(&candidates) {
+        match outcome {
+            Ok(_) => {
+                won += 1;
+                assert_eq!(candidate, &winner, "a record was replaced by another");
+            }
+            Err(RecordError::Enrolled { tre_id, .. }) => assert_eq!(tre_id, &scene.tre.id),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(won, 1, "of two enrolments of one name, both were written");
+    let folder = records.path(&scene.tre.id);
+    let left = std::fs::read_dir(folder.parent().expect("a folder")).expect("a folder").count();
+    assert_eq!(left, 1, "half-written records lie about");
+}
+
+#[test]
 fn a_storage_key_that_could_leave_its_tpm_is_refused() {
     let scene = scene();
     let refused = scene.refused(|keys| keys.storage_key = HexBytes(storage_key(0x0003_0470)));
@@ -218,7 +282,10 @@ fn another_attestation_key_than_the_one_that_quoted_is_refused() {
 fn a_box_without_a_listed_endorsement_key_is_refused() {
     let scene = scene();
     let refused = scene.refused(|keys| keys.endorsement_certificates.clear());
-    assert!(matches!(refused, OfferError::Endorsement(EkError::Count { found: 0 })), "{refused:?}");
+    assert!(
+        matches!(refused, OfferError::Endorsement(EkError::NoCertificate { .. })),
+        "{refused:?}"
+    );
     let stranger = Manufacturer::new().tpm();
     let refused = scene.refused(|keys| keys.endorsement_key.0 = stranger.endorsement_key());
     assert!(matches!(refused, OfferError::Endorsement(EkError::OtherKey { .. })), "{refused:?}");

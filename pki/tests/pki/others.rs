@@ -9,6 +9,9 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 
 use pki::authority::Profile;
+use rcgen::KeyPair;
+use rsa::rand_core::OsRng;
+use tre_wire::denylist::TpmManufacturer;
 use tre_wire::role::Role;
 
 use crate::fixture::{self, FreshDomain, ROLES, certified, issued, run, text, tool};
@@ -110,6 +113,21 @@ fn openssl_and_gnutls_follow_every_certificate_to_the_root() {
         let (_, leaf) = certified(&fresh, profile, "tre-1.example");
         judge(&to_pem(&fresh, &leaf), "tre-authority.pem");
     }
+    // As enrolment certifies an attestation key: with the TPM's manufacturer in the subject.
+    let (key, authority) = (KeyPair::generate().expect("a key"), fresh.domain.tre_authority());
+    let (tre, maker) = (fresh.identity(Role::Tre, "tre-1"), TpmManufacturer(*b"MAKR"));
+    let leaf = authority.expect("an authority").certify_attestation_key(
+        &tre,
+        &key,
+        Some(maker),
+        fixture::days(90),
+        &mut OsRng,
+    );
+    let pem = to_pem(&fresh, &leaf.expect("certified"));
+    judge(&pem, "tre-authority.pem");
+    let file = fresh.folder.path().join("chain.pem");
+    let said = tool("openssl", &["x509", "-noout", "-subject", "-in", text(&file)]);
+    assert!(said.contains("2.23.133.2.1 = id:4D414B52"), "{said}");
     let strangers = fixture::domain().path().join("root.pem");
     let file = fresh.folder.path().join("chain.pem");
     let other = ["--verify", "--load-ca-certificate", text(&strangers), "--infile", text(&file)];

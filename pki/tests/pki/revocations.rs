@@ -56,6 +56,42 @@ fn a_revoked_key_is_listed_and_its_identity_may_have_another() {
 }
 
 #[test]
+fn a_renewed_key_stays_on_the_list_until_its_last_certificate_ends() {
+    let desk = desk();
+    assert_eq!(desk.issue("meter", "home-017", "one.pem", &["--days", "10"]).code, 0);
+    let (one, domain, out) = (desk.at("one.pem"), desk.at("domain"), desk.at("two.pem"));
+    let files = ["--domain", text(&domain), "--out", text(&out), "--days", "90", "--json"];
+    let renewed = tre_pki(&[["renew", text(&one)].as_slice(), &files].concat());
+    let renewed: Value = serde_json::from_str(&renewed.answered).expect("JSON");
+    assert_eq!(desk.revoke(&LOST).code, 0);
+    let list = desk.list();
+    assert_eq!(list["revoked"].as_array().map(Vec::len), Some(1));
+    assert_eq!(list["revoked"][0]["until"], renewed["ends"], "dropped while it is in force");
+}
+
+#[test]
+fn a_revoked_key_is_certified_for_nobody() {
+    let desk = desk();
+    let at = |name: &str| desk.at(name).into_os_string().into_string().expect("plain");
+    let (key, domain) = (at("key.pem"), at("domain"));
+    let ask = |id: &str, file: &str| {
+        let fixed = ["request", "meter", id, "--trust-domain", "grid.example"];
+        let made = tre_pki(&[fixed.as_slice(), &["--key", &key, "--out", &at(file)]].concat());
+        assert_eq!(made.code, 0, "{made:?}");
+        at(file)
+    };
+    let (one, two) = (ask("home-017", "one.csr"), ask("home-018", "two.csr"));
+    assert_eq!(desk.issue("meter", "home-017", "one.pem", &["--csr", &one]).code, 0);
+    assert_eq!(desk.revoke(&LOST).code, 0);
+    let why = "expected a key that is not revoked for spiffe://grid.example/meter/home-01";
+    refused(&desk.issue("meter", "home-017", "x.pem", &["--csr", &one]), 1, why);
+    refused(&desk.issue("meter", "home-018", "x.pem", &["--csr", &two]), 1, why);
+    let out = at("fleet");
+    refused(&tre_pki(&["issue-fleet", &two, "--domain", &domain, "--out", &out]), 1, why);
+    assert!(!desk.at("x.pem").exists() && !desk.at("fleet/000001").exists());
+}
+
+#[test]
 fn a_list_that_was_changed_on_disk_is_not_built_upon() {
     let desk = desk();
     assert_eq!(desk.issue("meter", "home-017", "one.pem", &[]).code, 0);

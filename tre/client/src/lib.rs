@@ -35,5 +35,5 @@ pub mod revocations;
 pub mod supplier;
 
 pub use attest_verifier::core::document as documents;
-pub use attest_verifier::{ClientIdentity, Memory, RevocationFiles, Trust};
+pub use attest_verifier::{ClientIdentity, DenyListFiles, Memory, RevocationFiles, Trust};
 pub use tre_wire as wire;

@@ -33,7 +33,7 @@ use measured_boot::pcr::{PcrIndex, PcrValues};
 use measured_boot::tpm::{ClockInfo, EncryptedSecret, IdObject, Name, Public};
 use zeroize::Zeroizing;
 
-pub use endorsement::{ActivateError, EkCertificate, Endorsement};
+pub use endorsement::{ActivateError, EkCertificate, Endorsement, EndorsementKind};
 pub use error::TpmError;
 pub use esapi::EsapiTpm;
 pub use quote::Quote;
@@ -145,7 +145,10 @@ pub trait Tpm: Send {
     /// [`TpmError::OwnerTaken`] if the owner has another authorization; else any [`TpmError`].
     fn take_ownership(&mut self, authorization: &Secret32) -> Result<(), TpmError>;
 
-    /// The endorsement key and its certificates, RSA-2048 first.
+    /// The endorsement key and its certificates.
+    ///
+    /// The first of RSA-2048, P-256 and P-384 for which the TPM holds a certificate at the
+    /// template's own place; without any, the RSA-2048 key.
     ///
     /// # Errors
     ///

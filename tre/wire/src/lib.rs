@@ -13,6 +13,7 @@ extern crate alloc;
 pub mod attestation;
 pub mod bounds;
 pub mod cause;
+pub mod denylist;
 pub mod deployment;
 pub mod disk;
 pub mod document;

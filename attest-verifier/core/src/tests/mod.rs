@@ -5,6 +5,7 @@ mod batches;
 mod binding;
 mod certificates;
 mod claims;
+mod denylists;
 mod mutation;
 mod past;
 mod quotes;

@@ -42,7 +42,7 @@ fn list(keys: &[&KeyPair]) -> RevocationList {
     }
 }
 
-fn signature(label: &str, file: &[u8], key: &KeyPair) -> Vec<u8> {
+pub(super) fn signature(label: &str, file: &[u8], key: &KeyPair) -> Vec<u8> {
     let random = SystemRandom::new();
     let der = key.serialized_der();
     let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, der, &random).unwrap();

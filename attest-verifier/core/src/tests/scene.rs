@@ -54,12 +54,14 @@ pub(crate) struct Certified {
     pub(crate) usage: Vec<ExtendedKeyUsagePurpose>,
     /// First and last year.
     pub(crate) years: (i32, i32),
+    /// TPM manufacturer in the subject.
+    pub(crate) manufacturer: Option<String>,
 }
 
 impl Certified {
     pub(crate) fn new(usage: ExtendedKeyUsagePurpose) -> Self {
         let uris = vec!["spiffe://grid.example/tre/tre-1".to_string()];
-        Self { uris, usage: vec![usage], years: (2020, 2040) }
+        Self { uris, usage: vec![usage], years: (2020, 2040), manufacturer: None }
     }
 
     pub(crate) fn sign(&self, key: &KeyPair, authority: &Authority) -> CertificateDer<'static> {
@@ -71,6 +73,10 @@ impl Certified {
         params.subject_alt_names =
             self.uris.iter().map(|uri| SanType::URI(uri.as_str().try_into().unwrap())).collect();
         params.extended_key_usages.clone_from(&self.usage);
+        if let Some(manufacturer) = &self.manufacturer {
+            let kind = DnType::CustomDnType(vec![2, 23, 133, 2, 1]);
+            params.distinguished_name.push(kind, manufacturer.as_str());
+        }
         params.not_before = rcgen::date_time_ymd(self.years.0, 1, 1);
         params.not_after = rcgen::date_time_ymd(self.years.1, 1, 1);
         params.signed_by(key, authority).unwrap()

@@ -3,7 +3,6 @@
 use alloc::{vec, vec::Vec};
 
 use crate::{
-    digest::Sha256Digest,
     literal::unhex,
     reader::ReadError,
     tpm::{CredentialError, EncryptedSecret, IdObject},
@@ -23,7 +22,7 @@ fn literal() -> Vec<u8> {
 #[test]
 fn id_object_is_the_literal_both_ways() {
     let object = IdObject::parse(&literal()).unwrap();
-    assert_eq!(object.integrity().0, literal()[4..36]);
+    assert_eq!(object.integrity(), &literal()[4..36]);
     assert_eq!(object.encrypted_identity(), &literal()[36..]);
     assert_eq!(object.encode(), literal());
 }
@@ -35,10 +34,17 @@ fn integrity_value_of_another_length_is_refused() {
 }
 
 #[test]
+fn integrity_value_of_a_key_with_sha384_is_taken() {
+    let object = IdObject::new(vec![1; 48], vec![2; 34]).unwrap();
+    assert_eq!(object.encode()[..4], [0, 84, 0, 48]);
+    assert_eq!(IdObject::parse(&object.encode()), Ok(object));
+}
+
+#[test]
 fn encrypted_identity_out_of_bounds_is_refused() {
     for found in [0, 2, 67] {
         let error = CredentialError::IdentityLength { found };
-        assert_eq!(IdObject::new(Sha256Digest::ZERO, vec![0; found]), Err(error));
+        assert_eq!(IdObject::new(vec![0; 32], vec![0; found]), Err(error));
     }
 }
 

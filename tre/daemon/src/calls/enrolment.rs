@@ -86,7 +86,7 @@ pub(crate) async fn begin(shared: &Shared, peer: &Peer, call: &Call) -> Result<A
         endorsement_certificates: certificates
             .map(|certificate| HexBytes(certificate.der))
             .collect(),
-        endorsement_key: HexBytes(endorsement.key.area().to_vec()),
+        endorsement_key: HexBytes(endorsement.key),
         attestation_key: HexBytes(attestation_key.area().to_vec()),
         storage_key: HexBytes(storage_key.area().to_vec()),
         tls: proven(&keys.tls)?,

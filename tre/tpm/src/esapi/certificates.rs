@@ -8,7 +8,7 @@ use tss_esapi::interface_types::session_handles::AuthSession;
 use tss_esapi::structures::CapabilityData;
 
 use crate::error::at;
-use crate::{EkCertificate, Step, TpmError};
+use crate::{EkCertificate, EndorsementKind, Step, TpmError};
 
 /// The certificates that the TPM holds, in the order of [`CERTIFICATE_INDICES`].
 pub(super) fn read_all(
@@ -23,6 +23,13 @@ pub(super) fn read_all(
         certificates.push(EkCertificate { nv_index, der });
     }
     Ok(certificates)
+}
+
+/// The kind of endorsement key that this TPM has a certificate for.
+pub(super) fn kind(context: &mut Context) -> Result<EndorsementKind, TpmError> {
+    let defined = defined_indices(context)?;
+    let certified = |kind: &EndorsementKind| defined.contains(&kind.certificate_index());
+    Ok(EndorsementKind::ALL.into_iter().find(certified).unwrap_or(EndorsementKind::Rsa2048))
 }
 
 /// The NV indices defined in the range of the endorsement certificates.

@@ -5,22 +5,25 @@ use tss_esapi::handles::{AuthHandle, KeyHandle};
 use tss_esapi::interface_types::reserved_handles::Hierarchy;
 use tss_esapi::interface_types::session_handles::AuthSession;
 use tss_esapi::structures::{EncryptedSecret, IdObject};
+use tss_esapi::traits::Marshall as _;
 use tss_esapi::{Context, Error};
 use zeroize::Zeroizing;
 
 use super::owner::policy_secret;
 use super::session::Cover;
-use super::{EsapiTpm, certificates, public_area, templates};
+use super::{EsapiTpm, certificates, templates};
 use crate::error::{at, blames_a_parameter, is_failure};
-use crate::{ActivateError, Endorsement, Step, TpmError};
+use crate::{ActivateError, Endorsement, EndorsementKind, Step, TpmError};
 
 pub(super) fn endorsement(esapi: &mut EsapiTpm) -> Result<Endorsement, TpmError> {
     let step = Step::EndorsementKey;
-    let created = esapi.create_primary(step, Hierarchy::Endorsement, templates::endorsement())?;
+    let kind = certificates::kind(&mut esapi.context)?;
+    let template = templates::endorsement(kind);
+    let created = esapi.create_primary(step, Hierarchy::Endorsement, template)?;
     esapi.flush(created.key_handle.into())?;
-    let key = public_area(step, &created.out_public)?;
+    let key = created.out_public.marshall().map_err(at(step))?;
     let certificates = esapi.covered(Cover::Encrypted, certificates::read_all)?;
-    Ok(Endorsement { key, certificates })
+    Ok(Endorsement { kind, key, certificates })
 }
 
 pub(super) fn activate(
@@ -34,24 +37,35 @@ pub(super) fn activate(
     let id_object = IdObject::from_bytes(&id_object).map_err(&step)?;
     let encrypted_secret =
         EncryptedSecret::from_bytes(encrypted_secret.as_bytes()).map_err(&step)?;
+    let kind = certificates::kind(&mut esapi.context)?;
     let attestation_key = esapi.loaded_attestation_key()?.handle;
     // Before the endorsement key takes the last place in the TPM.
     esapi.loaded_storage_key()?;
     let created = esapi.create_primary(
         Step::EndorsementKey,
         Hierarchy::Endorsement,
-        templates::endorsement(),
+        templates::endorsement(kind),
     )?;
     let endorsement_key = created.key_handle;
-    let activated = esapi.covered_policy(|context, session, policy| {
-        // Fulfils the policy of the default template: who may use the endorsement hierarchy may
-        // use its key. [EKP]
-        policy_secret(context, session, policy, AuthHandle::Endorsement)
-            .map_err(at(Step::PolicySecret))?;
-        let sessions = (Some(session), Some(policy), None);
-        let keys = (attestation_key, endorsement_key);
-        decrypt(context, sessions, keys, id_object, encrypted_secret)
-    });
+    let keys = (attestation_key, endorsement_key);
+    let activated = match kind {
+        EndorsementKind::Rsa2048 | EndorsementKind::P256 => {
+            esapi.covered_policy(|context, session, policy| {
+                // Fulfils the policy of the low templates: who may use the endorsement hierarchy
+                // may use its key. [EKP]
+                policy_secret(context, session, policy, AuthHandle::Endorsement)
+                    .map_err(at(Step::PolicySecret))?;
+                let sessions = (Some(session), Some(policy), None);
+                decrypt(context, sessions, keys, id_object, encrypted_secret)
+            })
+        }
+        // Keys of the high templates may be used with their own authorization, which is empty. The
+        // secret travels encrypted all the same, in the session beside it. [EKP]
+        EndorsementKind::P384 => esapi.covered(Cover::Encrypted, |context, session| {
+            let sessions = (Some(session), Some(AuthSession::Password), None);
+            decrypt(context, sessions, keys, id_object, encrypted_secret)
+        }),
+    };
     let flushed = esapi.flush(endorsement_key.into());
     let credential = activated?;
     flushed?;

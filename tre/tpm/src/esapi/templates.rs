@@ -15,6 +15,8 @@ use tss_esapi::structures::{
     SymmetricDefinitionObject,
 };
 
+use crate::EndorsementKind;
+
 /// The attestation key: signs statements of the TPM, and nothing that only looks like one.
 pub(super) fn attestation() -> Result<Public, Error> {
     let attributes = made_here()
@@ -58,14 +60,23 @@ pub(super) fn storage() -> Result<Public, Error> {
         .build()
 }
 
-/// The endorsement key of the default RSA-2048 template L-1. `[EKP]`
-pub(super) fn endorsement() -> Result<Public, Error> {
-    let attributes = made_here()
-        .with_sensitive_data_origin(true)
-        .with_admin_with_policy(true)
-        .with_restricted(true)
-        .with_decrypt(true)
-        .build()?;
+/// The endorsement key of a template. `[EKP]`
+pub(super) fn endorsement(kind: EndorsementKind) -> Result<Public, Error> {
+    match kind {
+        EndorsementKind::Rsa2048 => endorsement_rsa2048(),
+        EndorsementKind::P256 => {
+            let unique = EccPoint::new(zero_coordinate()?, zero_coordinate()?);
+            endorsement_ecc(&POLICY_A, SymmetricDefinitionObject::AES_128_CFB, unique)
+        }
+        EndorsementKind::P384 => {
+            let symmetric = SymmetricDefinitionObject::AES_256_CFB;
+            endorsement_ecc(&POLICY_B_SHA384, symmetric, EccPoint::default())
+        }
+    }
+}
+
+/// The default template L-1: RSA-2048. `[EKP]`
+fn endorsement_rsa2048() -> Result<Public, Error> {
     let parameters = PublicRsaParametersBuilder::new_restricted_decryption_key(
         SymmetricDefinitionObject::AES_128_CFB,
         RsaKeyBits::Rsa2048,
@@ -73,11 +84,44 @@ pub(super) fn endorsement() -> Result<Public, Error> {
     )
     .with_scheme(RsaScheme::Null)
     .build()?;
-    object(PublicAlgorithm::Rsa, attributes)
+    object(PublicAlgorithm::Rsa, endorsement_attributes().build()?)
         .with_auth_policy(Digest::from(POLICY_A))
         .with_rsa_parameters(parameters)
         .with_rsa_unique_identifier(PublicKeyRsa::new_empty_with_size(RsaKeyBits::Rsa2048))
         .build()
+}
+
+/// The default template L-2, P-256, or the high one H-3, P-384, which its longer policy tells.
+/// `[EKP]`
+fn endorsement_ecc(
+    policy: &[u8],
+    symmetric: SymmetricDefinitionObject,
+    unique: EccPoint,
+) -> Result<Public, Error> {
+    let high = policy.len() == POLICY_B_SHA384.len();
+    let (curve, hash) = if high {
+        (EccCurve::NistP384, HashingAlgorithm::Sha384)
+    } else {
+        (EccCurve::NistP256, HashingAlgorithm::Sha256)
+    };
+    let attributes = endorsement_attributes().with_user_with_auth(high).build()?;
+    let parameters =
+        PublicEccParametersBuilder::new_restricted_decryption_key(symmetric, curve).build()?;
+    object(PublicAlgorithm::Ecc, attributes)
+        .with_name_hashing_algorithm(hash)
+        .with_auth_policy(Digest::from_bytes(policy)?)
+        .with_ecc_parameters(parameters)
+        .with_ecc_unique_identifier(unique)
+        .build()
+}
+
+/// What every endorsement key may do.
+fn endorsement_attributes() -> ObjectAttributesBuilder {
+    made_here()
+        .with_sensitive_data_origin(true)
+        .with_admin_with_policy(true)
+        .with_restricted(true)
+        .with_decrypt(true)
 }
 
 /// A sealed object that opens to `policy` alone.
@@ -111,4 +155,11 @@ fn zero_coordinate() -> Result<EccParameter, Error> {
 const POLICY_A: [u8; 32] = [
     0x83, 0x71, 0x97, 0x67, 0x44, 0x84, 0xb3, 0xf8, 0x1a, 0x90, 0xcc, 0x8d, 0x46, 0xa5, 0xd7, 0x24,
     0xfd, 0x52, 0xd7, 0x6e, 0x06, 0x52, 0x0b, 0x64, 0xf2, 0xa1, 0xda, 0x1b, 0x33, 0x14, 0x69, 0xaa,
+];
+
+/// Policy B of the high templates, SHA-384: policy A or an authorization in NV storage. `[EKP]`
+const POLICY_B_SHA384: [u8; 48] = [
+    0xb2, 0x6e, 0x7d, 0x28, 0xd1, 0x1a, 0x50, 0xbc, 0x53, 0xd8, 0x82, 0xbc, 0xf5, 0xfd, 0x3a, 0x1a,
+    0x07, 0x41, 0x48, 0xbb, 0x35, 0xd3, 0xb4, 0xe4, 0xcb, 0x1c, 0x0a, 0xd9, 0xbd, 0xe4, 0x19, 0xca,
+    0xcb, 0x47, 0xba, 0x09, 0x69, 0x96, 0x46, 0x15, 0x0f, 0x9f, 0xc0, 0x00, 0xf3, 0xf8, 0x0e, 0x12,
 ];

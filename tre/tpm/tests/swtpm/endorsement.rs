@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::machine::{Machine, hex, offline_tool, succeeded, text};
 use measured_boot::tpm::{EncryptedSecret, IdObject, Public, PublicKey};
-use tre_tpm::{ActivateError, Tpm as _};
+use tre_tpm::{ActivateError, EndorsementKind, EsapiTpm, Tpm as _};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 use x509_parser::public_key::PublicKey as CertifiedKey;
 
@@ -13,10 +13,10 @@ const CREDENTIAL: &[u8] = b"proof that both keys share a TPM";
 /// Makes a credential with Debian's tool, which has nothing in common with this crate.
 fn credential(
     machine: &Machine,
-    endorsement_key: &Public,
+    endorsement_key: &[u8],
     name: &[u8],
 ) -> (IdObject, EncryptedSecret) {
-    let public = machine.file("ek.pub", &endorsement_key.encode_sized());
+    let public = machine.file("ek.pub", &sized(endorsement_key));
     let secret = machine.file("credential", CREDENTIAL);
     let blob = machine.path("blob");
     let arguments = [
@@ -28,6 +28,11 @@ fn credential(
     ];
     succeeded(&offline_tool("tpm2_makecredential", &arguments.concat()));
     parts(&std::fs::read(blob).expect("a credential"))
+}
+
+/// A TPM2B_PUBLIC with this TPMT_PUBLIC.
+fn sized(area: &[u8]) -> Vec<u8> {
+    [&u16::try_from(area.len()).expect("short").to_be_bytes(), area].concat()
 }
 
 /// The tool's file: magic and version, then both structures with their sizes.
@@ -50,7 +55,9 @@ fn certificate_is_for_the_key_of_the_default_template() {
     assert_eq!(first.nv_index, 0x01c0_0002);
     let (rest, certificate) = X509Certificate::from_der(&first.der).expect("a certificate");
     assert!(rest.is_empty());
-    let PublicKey::Rsa2048 { modulus } = endorsement.key.key() else {
+    assert_eq!(endorsement.kind, EndorsementKind::Rsa2048);
+    let key = Public::parse(&endorsement.key).expect("a key");
+    let PublicKey::Rsa2048 { modulus } = key.key() else {
         panic!("expected an RSA key, found {:?}", endorsement.key);
     };
     let CertifiedKey::RSA(certified) = certificate.public_key().parsed().expect("a key") else {
@@ -92,7 +99,65 @@ fn key_is_the_one_that_tpm2_createek_makes() {
     let (public, context) = (machine.path("tool.pub"), machine.path("tool.ctx"));
     let arguments = ["-G", "rsa", "-f", "tss", "-u", text(&public), "-c", text(&context)];
     succeeded(&machine.tool("tpm2_createek", &arguments));
-    assert_eq!(std::fs::read(public).expect("a key"), key.encode_sized());
+    assert_eq!(std::fs::read(public).expect("a key"), sized(&key));
+}
+
+/// Takes a certificate out of the TPM, as if its maker had not put it there.
+fn without(machine: &Machine, nv_index: &str) {
+    succeeded(&machine.tool("tpm2_nvundefine", &["-C", "p", nv_index]));
+}
+
+#[test]
+fn tpm_with_a_p384_certificate_alone_shows_that_key_and_activates_with_it() {
+    let machine = Machine::new();
+    without(&machine, "0x01c00002");
+    let mut tpm = machine.tpm();
+    let endorsement = tpm.endorsement().expect("an endorsement");
+    assert_eq!(endorsement.kind, EndorsementKind::P384);
+    let [certificate] = endorsement.certificates.as_slice() else { panic!("{endorsement:?}") };
+    assert_eq!(certificate.nv_index, 0x01c0_0016);
+    let (rest, certificate) = X509Certificate::from_der(&certificate.der).expect("a certificate");
+    assert!(rest.is_empty());
+    // An uncompressed point: both coordinates stand in the key's public area, too.
+    let (_, point) = certificate.public_key().subject_public_key.data.split_at(1);
+    let (x, y) = point.split_at(48);
+    assert!(endorsement.key.ends_with(&[[0, 48].as_slice(), x, &[0, 48], y].concat()));
+    activates(&machine, &mut tpm, &endorsement.key);
+}
+
+#[test]
+fn tpm_with_a_p256_certificate_alone_shows_that_key_and_activates_with_it() {
+    let machine = Machine::new();
+    without(&machine, "0x01c00002");
+    without(&machine, "0x01c00016");
+    // What is in it does not matter here: the place says for which key it is.
+    let attributes = "ppwrite|ppread|ownerread|authread|no_da|platformcreate";
+    let define = ["0x01c0000a", "-C", "p", "-s", "16", "-a", attributes];
+    succeeded(&machine.tool("tpm2_nvdefine", &define));
+    let content = machine.file("certificate", &[0x30; 16]);
+    succeeded(&machine.tool("tpm2_nvwrite", &["0x01c0000a", "-C", "p", "-i", text(&content)]));
+    let mut tpm = machine.tpm();
+    let endorsement = tpm.endorsement().expect("an endorsement");
+    assert_eq!(endorsement.kind, EndorsementKind::P256);
+    let (public, context) = (machine.path("tool.pub"), machine.path("tool.ctx"));
+    drop(tpm);
+    let arguments = ["-G", "ecc", "-f", "tss", "-u", text(&public), "-c", text(&context)];
+    succeeded(&machine.tool("tpm2_createek", &arguments));
+    assert_eq!(std::fs::read(public).expect("a key"), sized(&endorsement.key));
+    succeeded(&machine.tool("tpm2_flushcontext", &["-t"]));
+    activates(&machine, &mut machine.tpm(), &endorsement.key);
+}
+
+/// The key and the attestation key share their TPM, as Debian's tool and the TPM see it.
+fn activates(machine: &Machine, tpm: &mut EsapiTpm, key: &[u8]) {
+    let mut name = tpm.attestation_key().expect("a key").name().to_bytes();
+    let (id_object, secret) = credential(machine, key, &name);
+    let activated = tpm.activate_credential(&id_object, &secret).expect("activates");
+    assert_eq!(activated.as_slice(), CREDENTIAL);
+    name[33] ^= 1;
+    let (wrong, secret) = credential(machine, key, &name);
+    let refused = tpm.activate_credential(&wrong, &secret);
+    assert!(matches!(refused, Err(ActivateError::Refused { .. })), "{refused:?}");
 }
 
 #[test]

@@ -24,7 +24,8 @@ pub struct BeginEnrolment {
 pub struct EnrolmentKeys {
     /// Endorsement key certificates (DER) from the TPM's NV storage.
     pub endorsement_certificates: Vec<HexBytes>,
-    /// TPMT_PUBLIC of the endorsement key of the default RSA-2048 template. `[EKP]`
+    /// TPMT_PUBLIC of the endorsement key: of the first of the templates RSA-2048, P-256 and P-384
+    /// for which the TPM has a certificate. `[EKP]`
     pub endorsement_key: HexBytes,
     /// TPMT_PUBLIC of the attestation key.
     pub attestation_key: HexBytes,

@@ -5,19 +5,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use tre_client::clock::Clock;
 use tre_client::link::{Link, Target};
 use tre_client::own::Own;
 use tre_client::wire::id::PeerId;
 use tre_client::wire::role::Role;
 use tre_client::wire::units::{Slot, UnixMillis};
-use tre_client::{ClientIdentity, Memory, RevocationFiles, Trust};
+use tre_client::{ClientIdentity, DenyListFiles, Memory, RevocationFiles, Trust};
 
 use crate::failure::Failure;
 
 /// Where the TRE is, what it must be, and who we are.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("lists").args(["revocations", "denylist"]).multiple(true)))]
 pub(crate) struct Peer {
     /// Where the TRE listens.
     #[arg(long, value_name = "HOST:PORT")]
@@ -42,9 +43,12 @@ pub(crate) struct Peer {
     /// The newest revocation list, with its signature in FILE.sig; FILE.seen remembers it.
     #[arg(long, value_name = "FILE", requires = "status_key")]
     revocations: Option<PathBuf>,
-    /// The public status key that signs revocation lists: status.pem of the domain.
-    #[arg(long, value_name = "FILE.pem", requires = "revocations")]
+    /// The public status key that signs these lists: status.pem of the domain.
+    #[arg(long, value_name = "FILE.pem", requires = "lists")]
     status_key: Option<PathBuf>,
+    /// The newest denylist of TPM firmware, with its signature in FILE.sig; FILE.seen remembers it.
+    #[arg(long, value_name = "FILE", requires = "status_key")]
+    denylist: Option<PathBuf>,
     /// Our private key and certificates, in PEM, as `tre-pki issue` writes them.
     #[arg(long, value_name = "FILE.pem")]
     identity: PathBuf,
@@ -69,12 +73,15 @@ impl Peer {
         if let Some(file) = &self.remember {
             trust = trust.remembering(Memory::at(file).map_err(Failure::usage)?);
         }
-        let trust = match (self.revocations.clone(), self.status_key.clone()) {
-            (Some(list), Some(status_key)) => trust
-                .revoking(&RevocationFiles { list, status_key }, WallClock.now())
-                .map_err(Failure::usage)?,
-            _ => trust,
-        };
+        if let (Some(list), Some(status_key)) = (self.denylist.clone(), self.status_key.clone()) {
+            let files = DenyListFiles { list, status_key };
+            trust = trust.denying(&files, WallClock.now()).map_err(Failure::usage)?;
+        }
+        if let (Some(list), Some(status_key)) = (self.revocations.clone(), self.status_key.clone())
+        {
+            let files = RevocationFiles { list, status_key };
+            trust = trust.revoking(&files, WallClock.now()).map_err(Failure::usage)?;
+        }
         let (address, tre_id) = (self.tre.clone(), self.tre_id.clone());
         Ok((Target { address, tre_id, trust, clock: Arc::new(WallClock) }, own))
     }
