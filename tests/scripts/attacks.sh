@@ -1,0 +1,11 @@
+#!/bin/sh
+# Plays every attack: on attestation, against running TREs; on the three flows, against their bounds.
+set -eu
+cd "$(dirname "$0")/../.."
+# The TPM's refusals are results here; its software stack would print each as an error.
+export TSS2_LOG=all+none
+failed=0
+cargo run --quiet --release --package tre-tests --bin attestation-attacks -- \
+    --out target/attacks/attestation.json || failed=1
+cargo run --quiet --release --package tre-attacks -- --out target/attacks/attacks.json || failed=1
+exit "$failed"
