@@ -9,5 +9,6 @@
 
 mod edges;
 mod files;
+mod pitfalls;
 mod reproducible;
 mod trusted;
