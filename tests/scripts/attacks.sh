@@ -5,6 +5,7 @@ cd "$(dirname "$0")/../.."
 # The TPM's refusals are results here; its software stack would print each as an error.
 export TSS2_LOG=all+none
 failed=0
+cargo build --quiet --release --package tred --package tre-tests --bins
 cargo run --quiet --release --package tre-tests --bin attestation-attacks -- \
     --out target/attacks/attestation.json || failed=1
 cargo run --quiet --release --package tre-attacks -- --out target/attacks/attacks.json || failed=1

@@ -295,7 +295,7 @@ fn table() -> String {
     let mut table = String::from(
         "| fault | refused here by | `tpm2_checkquote` | `tpm2_eventlog` |\n|---|---|---|---|\n",
     );
-    let mut missed = Vec::new();
+    let mut missed: Vec<&str> = Vec::new();
     for Fault { name, make } in FAULTS {
         let case = make();
         let folder = tempfile::tempdir().unwrap();

@@ -41,6 +41,9 @@ struct Arguments {
     /// Where the table goes, for programs.
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Build `tred` first, from the sources as they are.
+    #[arg(long)]
+    build: bool,
     /// List the attacks and play none.
     #[arg(long)]
     list: bool,
@@ -76,6 +79,9 @@ fn run(arguments: &Arguments) -> Result<bool> {
     if arguments.list {
         attacks.iter().for_each(|attack| println!("{:<24} {}", attack.name, attack.what));
         return Ok(true);
+    }
+    if arguments.build {
+        stage::build_tred()?;
     }
     let stage = Stage::make()?;
     println!("{:<24} {:<17} by", "name", "outcome");

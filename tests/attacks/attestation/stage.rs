@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail, ensure};
 use attest_verifier::{AttestError, AttestedStream, ClientIdentity, Method, Trust};
 use measured_boot::digest::Sha256Digest;
-use measured_boot::eventlog::{EventLog, EventType};
+use measured_boot::eventlog::EventLog;
 use measured_boot::pcr::{PcrIndex, PcrValues};
 use pki::authority::Profile;
 use pki::validity::Validity;
@@ -17,7 +17,7 @@ use rcgen::PublicKeyData;
 use rustls::pki_types::CertificateDer;
 use tokio::runtime::Runtime;
 use tre_tests::domain::{TestDomain, now};
-use tre_tests::hosted::{Hosted, HostedMachine};
+use tre_tests::hosted::{Hosted, HostedMachine, log_of_another_image};
 use tre_tests::place;
 use tre_tests::trust::Reference;
 use tre_wire::deployment;
@@ -97,7 +97,7 @@ impl Stage {
     pub(crate) fn log_of(&self, image: Image) -> Result<Vec<u8>> {
         match image {
             Image::Genuine => Ok(self.log.clone()),
-            Image::Modified => another_image(&self.log),
+            Image::Modified => log_of_another_image(&self.log),
         }
     }
 
@@ -140,7 +140,6 @@ impl Stage {
 
     /// A new machine, started and enrolled.
     pub(crate) fn make_genuine(&self, folder: &str, name: &str) -> Result<Genuine> {
-        build_tred()?;
         let machine = HostedMachine::make(&self.domain, folder)?;
         let running = machine.start()?;
         let (address, tre_id) = (running.address().to_string(), name.parse()?);
@@ -214,25 +213,9 @@ impl Stage {
     }
 }
 
-/// A log of a boot in which the firmware started another image.
-fn another_image(log: &[u8]) -> Result<Vec<u8>> {
-    let parsed = EventLog::parse(log)?;
-    let mut images = parsed.events().iter();
-    let is_image = EventType::EFI_BOOT_SERVICES_APPLICATION;
-    let event = images.find(|event| event.event_type == is_image).context("an image in the log")?;
-    let digest = event.sha256().context("a SHA-256 digest")?;
-    let tail = log.get(event.offset..).context("the event")?;
-    let inside = tail.windows(32).position(|bytes| bytes == digest.0).context("its digest")?;
-    let mut other = log.to_vec();
-    let place = event.offset.checked_add(inside).context("a place in the log")?;
-    let byte = other.get_mut(place).context("a byte of the digest")?;
-    *byte ^= 1;
-    Ok(other)
-}
-
 /// Builds what is attacked from the sources as they are.
-fn build_tred() -> Result<()> {
-    let mut cargo = Command::new(env!("CARGO"));
+pub(crate) fn build_tred() -> Result<()> {
+    let mut cargo = Command::new("cargo");
     cargo.args(["build", "--quiet", "--package", "tred"]).current_dir(place::root());
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
