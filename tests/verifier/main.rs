@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, reason = "a test stops where its own tools fail")]
 
 mod attacks;
+mod commands;
 
 use std::fs;
 use std::path::Path;
