@@ -29,8 +29,8 @@ demo: image attacks ## boot the appliance, prove it, and run real households thr
 test: deps ## everything that CI runs
 	tests/scripts/test.sh
 
-attacks: ## play every attack against its stated bound
-	cargo run --quiet --release --package tre-attacks -- --out target/attacks/attacks.json
+attacks: deps ## play every attack: on attestation, and on the flows against their bounds
+	tests/scripts/attacks.sh
 
 teeth: deps ## take each check out of a copy and see its attack succeed
 	cargo run --quiet --package tre-tests --bin teeth

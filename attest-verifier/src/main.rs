@@ -49,6 +49,8 @@ enum Command {
     Proxy(Proxy),
     /// Attests a box again and again, and keeps a log from which each verdict can be derived.
     Watch(Watch),
+    /// Strikes a TRE out of the file of `--remember`: for a box that was enrolled anew.
+    Forget(cli::forget::Forget),
     /// Writes completions for a shell on the standard output.
     Completions(Completions),
     /// Writes the manual pages into a folder.
@@ -326,6 +328,7 @@ fn run(command: Command) -> anyhow::Result<Ending> {
         Command::Man(man) => cli::generate::man(&man),
         Command::Fetch(fetch) => runtime.block_on(cli::fetch::run(&fetch)),
         Command::Explain(explain) => runtime.block_on(cli::explain::run(&explain, now()?)),
+        Command::Forget(forget) => cli::forget::run(&forget),
         Command::Document(document) => cli::document::run(&document, now()?),
         Command::Replay(replay) => cli::replay::run(&replay),
         Command::Corim(Corim::Export(export)) => cli::corim::export(&export),

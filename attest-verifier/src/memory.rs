@@ -159,6 +159,32 @@ impl Memory {
         &self.path
     }
 
+    /// Forgets `tre_id`, so that the next evidence of it is believed whatever it has shown before:
+    /// for a box that was enrolled anew, with another attestation key. Returns what was remembered.
+    ///
+    /// # Errors
+    ///
+    /// [`MemoryError`]; nothing is forgotten then.
+    pub fn forget(&self, tre_id: &PeerId) -> Result<Option<Past>, MemoryError> {
+        let _lock = self.lock()?;
+        let mut tres = self.read()?;
+        let forgotten = tres.remove(tre_id);
+        if forgotten.is_some() {
+            self.write(&tres)?;
+        }
+        Ok(forgotten)
+    }
+
+    /// The TREs that are remembered, in the order of their names.
+    ///
+    /// # Errors
+    ///
+    /// [`MemoryError`].
+    pub fn known(&self) -> Result<Vec<PeerId>, MemoryError> {
+        let _lock = self.lock()?;
+        Ok(self.read()?.into_keys().collect())
+    }
+
     /// What is remembered of `tre_id`.
     pub(crate) async fn recall(&self, tre_id: PeerId) -> Result<Option<Past>, MemoryError> {
         let memory = self.clone();

@@ -22,17 +22,22 @@ impl Usage {
     pub(crate) fn of(id: u32) -> Result<Self> {
         let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
         let status = fs::read_to_string(format!("/proc/{id}/status"))?;
-        // The name, in parentheses, may hold spaces: fields are counted behind it.
-        let (_, behind) = stat.rsplit_once(')').context("expected a name in stat")?;
-        let fields: Vec<&str> = behind.split_whitespace().collect();
-        let ticks = |index| fields.get(index).and_then(|field: &&str| field.parse::<u64>().ok());
-        let (user, system) = ticks(UTIME).zip(ticks(STIME)).context("expected times in stat")?;
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let resident = resident.and_then(|text| text.split_whitespace().next());
         Ok(Self {
-            cpu_us: user.saturating_add(system).saturating_mul(TICK_US),
+            cpu_us: ticks(&stat, UTIME, STIME)?,
             resident_kib: resident.context("expected VmRSS in status")?.parse()?,
         })
+    }
+
+    /// Processor time of all children of this process that have ended.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel says nothing of this process.
+    pub(crate) fn of_ended_children() -> Result<Self> {
+        let cpu_us = ticks(&fs::read_to_string("/proc/self/stat")?, CUTIME, CSTIME)?;
+        Ok(Self { cpu_us, resident_kib: 0 })
     }
 
     /// What was used since `before`, with the memory of now.
@@ -41,9 +46,21 @@ impl Usage {
     }
 }
 
-/// Places of utime and stime behind the name.
+/// The sum of two fields of `stat`. Unit: microseconds.
+fn ticks(stat: &str, user: usize, system: usize) -> Result<u64> {
+    // The name, in parentheses, may hold spaces: fields are counted behind it.
+    let (_, behind) = stat.rsplit_once(')').context("expected a name in stat")?;
+    let fields: Vec<&str> = behind.split_whitespace().collect();
+    let field = |index| fields.get(index).and_then(|field: &&str| field.parse::<u64>().ok());
+    let (user, system) = field(user).zip(field(system)).context("expected times in stat")?;
+    Ok(user.saturating_add(system).saturating_mul(TICK_US))
+}
+
+/// Places of utime, stime, cutime and cstime behind the name.
 const UTIME: usize = 11;
 const STIME: usize = 12;
+const CUTIME: usize = 13;
+const CSTIME: usize = 14;
 
 /// Length of the kernel's clock tick for programs (USER_HZ is 100). Unit: microseconds.
 const TICK_US: u64 = 10_000;

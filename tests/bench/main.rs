@@ -17,6 +17,8 @@ mod boot_report;
 mod load;
 mod report;
 mod stage;
+mod verification;
+mod verification_report;
 
 use core::time::Duration;
 use std::path::PathBuf;
@@ -64,6 +66,9 @@ struct Arguments {
     /// Where the figures of the starts go, for programs.
     #[arg(long, default_value = "target/bench/boot.json")]
     boot_out: PathBuf,
+    /// Where the figures of one verification go, for programs.
+    #[arg(long, default_value = "target/bench/verification.json")]
+    verification_out: PathBuf,
 }
 
 /// What can be measured.
@@ -75,6 +80,8 @@ enum Part {
     Attestations,
     /// From power-on to the first verified quote.
     Boot,
+    /// One evidence, against other tools.
+    Verification,
 }
 
 fn main() -> ExitCode {
@@ -107,6 +114,10 @@ fn run(arguments: &Arguments) -> Result<()> {
     if wanted(Part::Boot) {
         let rounds = runtime.block_on(boot::measure(arguments.rounds))?;
         boot_report::write(&arguments.boot_out, &rounds)?;
+    }
+    if wanted(Part::Verification) {
+        let rounds = verification::measure(arguments.rounds)?;
+        verification_report::write(&arguments.verification_out, &rounds)?;
     }
     Ok(())
 }

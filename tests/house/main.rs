@@ -10,5 +10,6 @@
 mod commands;
 mod edges;
 mod files;
+mod pitfalls;
 mod reproducible;
 mod trusted;

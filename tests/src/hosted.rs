@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
-use measured_boot::eventlog::EventLog;
+use measured_boot::eventlog::{EventLog, EventType};
 use tre_tpm::Tpm as _;
 use tre_tpm::swtpm::{Manufacturer, Swtpm};
 
@@ -158,6 +158,26 @@ impl HostedMachine {
             }
         }
     }
+}
+
+/// The same log of a boot in which the firmware started another image.
+///
+/// # Errors
+///
+/// When the log does not parse, or names no image.
+pub fn log_of_another_image(log: &[u8]) -> Result<Vec<u8>> {
+    let parsed = EventLog::parse(log)?;
+    let mut images = parsed.events().iter();
+    let is_image = EventType::EFI_BOOT_SERVICES_APPLICATION;
+    let event = images.find(|event| event.event_type == is_image).context("an image in the log")?;
+    let digest = event.sha256().context("a SHA-256 digest")?;
+    let tail = log.get(event.offset..).context("the event")?;
+    let inside = tail.windows(32).position(|bytes| bytes == digest.0).context("its digest")?;
+    let mut other = log.to_vec();
+    let place = event.offset.checked_add(inside).context("a place in the log")?;
+    let byte = other.get_mut(place).context("a byte of the digest")?;
+    *byte ^= 1;
+    Ok(other)
 }
 
 /// Reads until the line that says where it listens.

@@ -1,8 +1,11 @@
-//! What a verifier remembers, against a real `tred` on a software TPM: a power cut is believed, a
-//! TPM that was set back is not.
+//! The verifier against a real `tred` on a software TPM: attacks, and what it remembers. A power
+//! cut is believed, a TPM that was set back is not.
 
 #![forbid(unsafe_code)]
 #![expect(clippy::expect_used, reason = "a test stops where its own tools fail")]
+
+mod attacks;
+mod commands;
 
 use std::fs;
 use std::path::Path;

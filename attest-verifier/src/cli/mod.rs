@@ -4,6 +4,7 @@ pub(crate) mod corim;
 pub(crate) mod document;
 pub(crate) mod explain;
 pub(crate) mod fetch;
+pub(crate) mod forget;
 pub(crate) mod generate;
 mod json;
 pub(crate) mod proxy;

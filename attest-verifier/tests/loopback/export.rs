@@ -10,7 +10,7 @@ use attest_verifier::export;
 use crate::scene::{Scene, Seen};
 
 /// Runs one of Debian's tpm2-tools in `folder`.
-fn run(folder: &Path, program: &str, arguments: &[&str]) -> Output {
+pub(crate) fn run(folder: &Path, program: &str, arguments: &[&str]) -> Output {
     Command::new(program)
         .args(arguments)
         .current_dir(folder)
@@ -18,7 +18,7 @@ fn run(folder: &Path, program: &str, arguments: &[&str]) -> Output {
         .unwrap_or_else(|error| panic!("{program}: {error}; apt-get install tpm2-tools"))
 }
 
-fn check_quote(folder: &Path) -> Output {
+pub(crate) fn check_quote(folder: &Path) -> Output {
     let qualification = fs::read_to_string(folder.join("qualification.hex")).unwrap();
     let key = ["-u", "aik.pem", "-m", "quote.attest", "-s", "quote.sig", "-g", "sha256"];
     let answer = ["-q", &qualification, "-f", "pcrs.bin"];

@@ -12,6 +12,8 @@ mod connect;
 #[cfg(test)]
 mod corim;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod explain;
 #[cfg(test)]
 mod export;
@@ -30,7 +32,6 @@ mod proxy;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]
-#[expect(dead_code, reason = "the core's own tests use the rest of it")]
 #[path = "../../core/src/tests/scene.rs"]
 mod scene;
 #[cfg(test)]

@@ -108,6 +108,30 @@ async fn a_restored_disk_is_refused() {
     assert_eq!(refused, PastError::StateEpoch { expected: 3, found: 2 });
 }
 
+/// A box that was enrolled anew is refused by whoever knows the old one, until told to forget it.
+#[tokio::test]
+async fn a_tre_is_forgotten_by_its_name_and_no_other() {
+    let desk = Desk::new();
+    desk.connect(&desk.first).await.unwrap();
+    let restored = desk.later(clock(6, 90_000, true), 9);
+    past(desk.connect(&restored).await);
+    let file = desk.file().to_str().unwrap().to_owned();
+    let forget = async |name: &str| {
+        crate::cli::run(&["forget", "--tre-id", name, "--remember", &file]).await
+    };
+    let other = forget("tre-9").await;
+    assert_eq!(other.status.code(), Some(1));
+    let said = String::from_utf8(other.stderr).unwrap();
+    assert_eq!(said, "attest-verifier: expected tre-9 to be remembered, found tre-1\n");
+    past(desk.connect(&restored).await);
+    let own = forget("tre-1").await;
+    assert_eq!(own.status.code(), Some(0), "{own:?}");
+    let said = String::from_utf8(own.stdout).unwrap();
+    assert!(said.starts_with("tre-1: forgotten. It was last seen with attestation key"), "{said}");
+    desk.connect(&restored).await.unwrap();
+    assert_eq!(Memory::at(&desk.file()).unwrap().known().unwrap(), [Scene::identity().id]);
+}
+
 #[tokio::test]
 async fn an_honest_box_is_believed_after_a_power_cut() {
     let desk = Desk::new();

@@ -148,8 +148,18 @@ async fn a_watch_tells_its_hook_and_its_log_is_derived_again() {
 
 #[tokio::test]
 async fn every_command_has_completions_and_a_manual_page() {
-    let commands =
-        ["verify", "fetch", "explain", "replay", "proxy", "watch", "completions", "man", "corim"];
+    let commands = [
+        "verify",
+        "fetch",
+        "explain",
+        "replay",
+        "proxy",
+        "watch",
+        "completions",
+        "man",
+        "corim",
+        "forget",
+    ];
     for shell in ["bash", "zsh", "fish"] {
         let output = run(&["completions", shell]).await;
         assert_eq!(output.status.code(), Some(0), "{output:?}");
