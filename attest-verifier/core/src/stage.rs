@@ -292,32 +292,15 @@ impl<'a> Stated<'a, Unbound<'a>> {
 }
 
 impl<'a, M> Admitted<'a, M> {
-    fn allow(self) -> Result<Allowed<'a, M>, FirmwareError> {
+    /// The TPM's firmware is not on the denylist.
+    ///
+    /// # Errors
+    ///
+    /// [`FirmwareError`].
+    pub fn check_firmware(self) -> Result<Allowed<'a, M>, FirmwareError> {
         let Case { evidence, reference, .. } = self.0.keyed.case;
         denylist::check_firmware(evidence, &self.0.quote, reference)?;
         Ok(Allowed(self.0))
-    }
-}
-
-impl<'a> Admitted<'a, Live<'a>> {
-    /// The TPM's firmware is not on the denylist.
-    ///
-    /// # Errors
-    ///
-    /// [`FirmwareError`].
-    pub fn check_firmware(self) -> Result<Allowed<'a, Live<'a>>, FirmwareError> {
-        self.allow()
-    }
-}
-
-impl<'a> Admitted<'a, Unbound<'a>> {
-    /// The TPM's firmware is not on the denylist.
-    ///
-    /// # Errors
-    ///
-    /// [`FirmwareError`].
-    pub fn check_firmware(self) -> Result<Allowed<'a, Unbound<'a>>, FirmwareError> {
-        self.allow()
     }
 }
 
