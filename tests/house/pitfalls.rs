@@ -44,8 +44,7 @@ fn every_pitfall_names_a_test_that_is_there() {
         numbers.push(number);
         let mut tests = cells[3].split('`').skip(1).step_by(2).filter(|name| !name.contains('/'));
         let first = tests.next();
-        // What is not built yet says so.
-        assert!(first.is_some() || cells[3].starts_with("not built"), "{row}");
+        assert!(first.is_some(), "expected the name of a test: {row}");
         for test in first.into_iter().chain(tests) {
             assert!(functions.contains(test), "pitfall {number}: no test is called {test}");
         }

@@ -2,11 +2,10 @@
 
 use tre_client::wire::message::meter::Account;
 
-use crate::failure::Failure;
 use crate::meter::{PlainOptions, connect};
 use crate::output;
 
-pub(crate) async fn run(options: PlainOptions) -> Result<(), Failure> {
+pub(crate) async fn run(options: PlainOptions) -> anyhow::Result<()> {
     let account = connect(&options.peer).await?.account().await?;
     if options.output.json {
         return output::json(&account);

@@ -8,7 +8,6 @@ use tre_client::advice::{Advice, Choices, Row, advise};
 use tre_client::file::{self, readings::WideReadings};
 use tre_client::wire::units::{Epsilon, WattHours};
 
-use crate::failure::Failure;
 use crate::options::Output;
 use crate::output;
 
@@ -71,7 +70,7 @@ impl FromStr for Fraction {
     }
 }
 
-pub(crate) fn run(options: Options) -> Result<(), Failure> {
+pub(crate) fn run(options: Options) -> anyhow::Result<()> {
     let readings = file::read(&options.readings, WideReadings::parse)?;
     let choices = Choices {
         clips: options.clip.iter().map(|clip| clip.0).collect(),
@@ -82,7 +81,7 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
     if options.output.json { output::json(&advice) } else { print(&advice) }
 }
 
-fn print(advice: &Advice) -> Result<(), Failure> {
+fn print(advice: &Advice) -> anyhow::Result<()> {
     let Advice { homes, readings, mean_milli_wh, clips } = advice;
     output::line(&format!(
         "{readings} readings of {homes} homes, {} Wh on average",

@@ -11,7 +11,6 @@ use tre_client::wire::message::kept::{Content, Kept};
 use tre_client::wire::message::meter::{Bid, MeterPrices, Receipt};
 use tre_client::wire::units::{PricePerKwh, UnixMillis, WattHours};
 
-use crate::failure::Failure;
 use crate::options::{Output, now};
 use crate::output;
 
@@ -52,11 +51,11 @@ enum Problem {
 /// Longest kept file. Unit: bytes.
 const MAX_BYTES: usize = 1024 * 1024;
 
-pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let deployment: Deployment = read(&options.deployment, deployment::MAX_BYTES)?;
     let now = now();
     let Content::Bill(bill) = signed(&options.bill, &deployment, now)?.content else {
-        return Err(Failure::usage(Problem::NoBill { path: options.bill.clone() }));
+        return Err(anyhow::Error::from(Problem::NoBill { path: options.bill.clone() }));
     };
     let (receipts, prices) = kept(&options.kept, &deployment, now)?;
     let (credits, policy) = (options.credit.as_slice(), &deployment.policy);
@@ -73,7 +72,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     }
     match lines.iter().all(Line::agrees) {
         true => Ok(()),
-        false => Err(Failure::refused(Problem::Differs)),
+        false => Err(anyhow::Error::from(Problem::Differs)),
     }
 }
 
@@ -82,9 +81,9 @@ fn kept(
     folder: &Path,
     deployment: &Deployment,
     now: UnixMillis,
-) -> Result<(Vec<Receipt>, Vec<MeterPrices>), Failure> {
+) -> anyhow::Result<(Vec<Receipt>, Vec<MeterPrices>)> {
     let unreadable =
-        |source| Failure::usage(Problem::Unreadable { path: folder.to_owned(), source });
+        |source| anyhow::Error::from(Problem::Unreadable { path: folder.to_owned(), source });
     let (mut receipts, mut prices) = (Vec::new(), Vec::new());
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
@@ -101,25 +100,26 @@ fn kept(
 }
 
 /// A kept file whose signature is good; a bad one is a refusal, not a wrong command.
-fn signed(path: &Path, deployment: &Deployment, now: UnixMillis) -> Result<Kept, Failure> {
+fn signed(path: &Path, deployment: &Deployment, now: UnixMillis) -> anyhow::Result<Kept> {
     let kept: Kept = read(path, MAX_BYTES)?;
-    let refused = |source| Failure::refused(Problem::NotSigned { path: path.to_owned(), source });
+    let refused =
+        |source| anyhow::Error::from(Problem::NotSigned { path: path.to_owned(), source });
     check_kept(&kept, deployment, now).map_err(refused)?;
     Ok(kept)
 }
 
-fn read<T: serde::de::DeserializeOwned>(path: &Path, most: usize) -> Result<T, Failure> {
+fn read<T: serde::de::DeserializeOwned>(path: &Path, most: usize) -> anyhow::Result<T> {
     let path = path.to_owned();
     let bytes = match std::fs::read(&path) {
         Ok(bytes) => bytes,
-        Err(source) => return Err(Failure::usage(Problem::Unreadable { path, source })),
+        Err(source) => return Err(anyhow::Error::from(Problem::Unreadable { path, source })),
     };
     let found = bytes.len();
     if found > most {
-        return Err(Failure::usage(Problem::Long { path, most, found }));
+        return Err(anyhow::Error::from(Problem::Long { path, most, found }));
     }
     json::decode_at_most(&bytes, most)
-        .map_err(|source| Failure::usage(Problem::Malformed { path, source }))
+        .map_err(|source| anyhow::Error::from(Problem::Malformed { path, source }))
 }
 
 fn bid(text: &str) -> Result<Bid, String> {

@@ -11,7 +11,6 @@ use tre_client::wire::message::kept::Content;
 use tre_client::wire::role::Role;
 
 use crate::advise;
-use crate::failure::Failure;
 use crate::keep::keep;
 use crate::options::{Output, Peer, SlotChoice};
 use crate::output;
@@ -63,7 +62,7 @@ pub(crate) struct AggregateOptions {
     output: Output,
 }
 
-pub(crate) async fn run(command: Command) -> Result<(), Failure> {
+pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::PutGroup(PutOptions { peer, group, members }) => {
             let members = file::read(&members, members::parse)?;
@@ -79,11 +78,11 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
-async fn connect(peer: &Peer) -> Result<Dno, Failure> {
+async fn connect(peer: &Peer) -> anyhow::Result<Dno> {
     Ok(Dno(peer.link(Role::Dno).await?))
 }
 
-async fn aggregates(options: AggregateOptions) -> Result<(), Failure> {
+async fn aggregates(options: AggregateOptions) -> anyhow::Result<()> {
     let mut dno = connect(&options.peer).await?;
     let from = options.from.resolve(&mut dno.0).await?;
     let all = dno.all_signed(from).await?;
@@ -103,7 +102,7 @@ async fn aggregates(options: AggregateOptions) -> Result<(), Failure> {
     print_aggregates(rows, options.output)
 }
 
-fn print_groups(groups: Vec<GroupSummary>, output: Output) -> Result<(), Failure> {
+fn print_groups(groups: Vec<GroupSummary>, output: Output) -> anyhow::Result<()> {
     if output.json {
         return output::json(&Groups { groups });
     }
@@ -114,7 +113,7 @@ fn print_groups(groups: Vec<GroupSummary>, output: Output) -> Result<(), Failure
     output::table(["group", "members", "from slot"], groups.into_iter().map(row))
 }
 
-fn print_aggregates(aggregates: Vec<Aggregate>, output: Output) -> Result<(), Failure> {
+fn print_aggregates(aggregates: Vec<Aggregate>, output: Output) -> anyhow::Result<()> {
     if output.json {
         return output::json(&Aggregates { aggregates });
     }

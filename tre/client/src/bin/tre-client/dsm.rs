@@ -12,7 +12,6 @@ use tre_client::wire::message::kept::Content;
 use tre_client::wire::role::Role;
 use tre_client::wire::units::{Slot, UnixMillis, WattHours};
 
-use crate::failure::Failure;
 use crate::keep::keep;
 use crate::options::{Output, Peer, SlotChoice};
 use crate::output;
@@ -125,7 +124,7 @@ fn energy(text: &str) -> Result<WattHours, String> {
     WattHours::new(number).map_err(|error| error.to_string())
 }
 
-pub(crate) async fn run(command: Command) -> Result<(), Failure> {
+pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::OpenEvent(options) => open(options).await,
         Command::CancelEvent(CancelOptions { peer, event }) => {
@@ -146,11 +145,11 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
-async fn connect(peer: &Peer) -> Result<Dsm, Failure> {
+async fn connect(peer: &Peer) -> anyhow::Result<Dsm> {
     Ok(Dsm(peer.link(Role::Dsm).await?))
 }
 
-async fn open(options: OpenOptions) -> Result<(), Failure> {
+async fn open(options: OpenOptions) -> anyhow::Result<()> {
     let mut dsm = connect(&options.peer).await?;
     let from_slot = options.from_slot.resolve(&mut dsm.0).await?;
     let slot_before = Slot::new(from_slot.get().saturating_sub(1)).unwrap_or_default();
@@ -167,7 +166,7 @@ async fn open(options: OpenOptions) -> Result<(), Failure> {
     output::line(&format!("event {event}: slots {from} to {to}, bids until {deadline}"))
 }
 
-async fn bids(options: BidsOptions) -> Result<(), Failure> {
+async fn bids(options: BidsOptions) -> anyhow::Result<()> {
     let EventOptions { peer, event, output } = options.event;
     let mut dsm = connect(&peer).await?;
     let bids = dsm.signed_bids(&event).await?;
@@ -179,7 +178,7 @@ async fn bids(options: BidsOptions) -> Result<(), Failure> {
     print_bids(bids.document.pseudo_bids, output)
 }
 
-async fn decide(options: DecideOptions) -> Result<(), Failure> {
+async fn decide(options: DecideOptions) -> anyhow::Result<()> {
     let mut dsm = connect(&options.peer).await?;
     let pseudo_bids = dsm.bids(&options.event).await?;
     let accepted = match (options.choice.wanted_wh, options.choice.accept) {
@@ -195,7 +194,7 @@ async fn decide(options: DecideOptions) -> Result<(), Failure> {
     output::line(&format!("event {}: accepted {count} of {all} pseudo-bids", options.event))
 }
 
-fn print_bids(pseudo_bids: Vec<PseudoBid>, output: Output) -> Result<(), Failure> {
+fn print_bids(pseudo_bids: Vec<PseudoBid>, output: Output) -> anyhow::Result<()> {
     if output.json {
         return output::json(&PseudoBids { pseudo_bids });
     }

@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 use tre_client::link::Link;
 use tre_client::wire::message::kept::{Content, Kept};
 
-use crate::failure::Failure;
-
 /// Why a file was not written.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {source}", path.display())]
@@ -21,17 +19,17 @@ pub(crate) async fn keep(
     link: &mut Link,
     folder: &Path,
     documents: Vec<(String, Content)>,
-) -> Result<(), Failure> {
+) -> anyhow::Result<()> {
     let (names, contents): (Vec<_>, Vec<_>) = documents.into_iter().unzip();
-    let kept = link.keep(contents).await.map_err(Failure::refused)?;
+    let kept = link.keep(contents).await?;
     names.iter().zip(&kept).try_for_each(|(name, kept)| write(folder, name, kept))
 }
 
 /// Writes one file.
-pub(crate) fn write(folder: &Path, name: &str, kept: &Kept) -> Result<(), Failure> {
+pub(crate) fn write(folder: &Path, name: &str, kept: &Kept) -> anyhow::Result<()> {
     let path = folder.join(format!("{name}.json"));
-    let unwritable = |source| Failure::usage(Unwritable { path: path.clone(), source });
+    let unwritable = |source| anyhow::Error::from(Unwritable { path: path.clone(), source });
     std::fs::create_dir_all(folder).map_err(unwritable)?;
-    let bytes = serde_json::to_vec(kept).map_err(Failure::refused)?;
+    let bytes = serde_json::to_vec(kept)?;
     std::fs::write(&path, bytes).map_err(unwritable)
 }

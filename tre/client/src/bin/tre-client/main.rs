@@ -1,7 +1,6 @@
 //! The TRE's peers on the command line. Every command verifies the TRE first.
 //!
-//! Exit codes: 0; 1 if the TRE refuses, is refused or cannot be reached; 2 for a command, file or
-//! certificate that cannot be used.
+//! Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 
 #![forbid(unsafe_code)]
 
@@ -10,7 +9,6 @@ mod advise;
 mod check_bill;
 mod dno;
 mod dsm;
-mod failure;
 mod keep;
 mod meter;
 mod operator;
@@ -24,14 +22,12 @@ mod supplier;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-
-use failure::Failure;
+use tre_wire::cause::in_one_line;
 
 /// Speaks to a Trustworthy Remote Entity as one of its peers, once it is proven.
 ///
 /// Before anything else is sent, the TRE must show, on the very connection, a quote over exactly
-/// the measurements of the reference manifest. Exit code 0; 1 if the TRE refuses or is refused;
-/// 2 for a wrong command or file.
+/// the measurements of the reference manifest. Exit code 0 done, 1 refused or failed, 2 wrong usage.
 #[derive(Debug, Parser)]
 #[command(name = "tre-client", version)]
 struct Cli {
@@ -62,25 +58,22 @@ enum Role {
 }
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => return usage(&error),
-    };
+    let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let result = match runtime {
         Ok(runtime) => runtime.block_on(run(cli.role)),
-        Err(error) => Err(Failure::Refused(error.into())),
+        Err(error) => Err(error.into()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("tre-client: {failure}");
-            failure.exit_code()
+        Err(error) => {
+            eprintln!("tre-client: {}", in_one_line(error.as_ref()));
+            ExitCode::FAILURE
         }
     }
 }
 
-async fn run(role: Role) -> Result<(), Failure> {
+async fn run(role: Role) -> anyhow::Result<()> {
     match role {
         Role::Meter(command) => meter::run(command).await,
         Role::Dno(command) => dno::run(command).await,
@@ -88,15 +81,5 @@ async fn run(role: Role) -> Result<(), Failure> {
         Role::Dsm(command) => dsm::run(command).await,
         Role::Registrar(command) => registrar::run(command).await,
         Role::Operator(command) => operator::run(command).await,
-    }
-}
-
-/// Help and version are not failures; everything else is.
-fn usage(error: &clap::Error) -> ExitCode {
-    let printed = error.print();
-    match (printed, error.use_stderr()) {
-        (Ok(()), false) => ExitCode::SUCCESS,
-        (Ok(()), true) => ExitCode::from(2),
-        (Err(_), _) => ExitCode::FAILURE,
     }
 }

@@ -9,7 +9,6 @@ use tre_client::wire::message::kept::Content;
 use tre_client::wire::message::supplier::{Bill, Bills};
 use tre_client::wire::role::Role;
 
-use crate::failure::Failure;
 use crate::options::{Output, Peer, SlotChoice};
 use crate::{account, check_bill, keep, output, replay};
 
@@ -24,7 +23,7 @@ pub(crate) enum Command {
     /// The bills of our account.
     Bills(BillOptions),
     /// Work out a bill from our own receipts and the published prices, and say which line differs:
-    /// exit code 0 none, 1 one does or a signature is not the TRE's, 2 a file cannot be read.
+    /// exit code 0 none, 1 one does, a signature is not the TRE's, or a file cannot be read.
     CheckBill(check_bill::Options),
 }
 
@@ -61,7 +60,7 @@ pub(crate) struct BillOptions {
     output: Output,
 }
 
-pub(crate) async fn run(command: Command) -> Result<(), Failure> {
+pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Replay(options) => replay::run(options).await,
         Command::Prices(options) => prices(options).await,
@@ -82,12 +81,12 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
 }
 
 /// Reads the files and attests the TRE.
-pub(crate) async fn connect(peer: &Peer) -> Result<Meter, Failure> {
+pub(crate) async fn connect(peer: &Peer) -> anyhow::Result<Meter> {
     let (target, own) = peer.load(Role::Meter)?;
     Ok(Meter::connect(target, own.credential().clone()).await?)
 }
 
-async fn prices(options: PriceOptions) -> Result<(), Failure> {
+async fn prices(options: PriceOptions) -> anyhow::Result<()> {
     let mut meter = connect(&options.peer).await?;
     let running = meter.policy().slot_at(meter.tre_now());
     let from = match options.from_slot {
@@ -112,7 +111,7 @@ async fn prices(options: PriceOptions) -> Result<(), Failure> {
 }
 
 /// Prints bills, a supplier's or a meter's.
-pub(crate) fn print_bills(bills: Vec<Signed<Bill>>, output: Output) -> Result<(), Failure> {
+pub(crate) fn print_bills(bills: Vec<Signed<Bill>>, output: Output) -> anyhow::Result<()> {
     if output.json {
         return output::json(&Bills { bills });
     }

@@ -5,7 +5,6 @@ use tre_client::operator::Operator;
 use tre_client::wire::message::operator::AlertDay;
 use tre_client::wire::role::Role;
 
-use crate::failure::Failure;
 use crate::options::{Output, Peer};
 use crate::{output, revocations};
 
@@ -29,7 +28,7 @@ pub(crate) struct Options {
     output: Output,
 }
 
-pub(crate) async fn run(command: Command) -> Result<(), Failure> {
+pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Health(options) => health(options).await,
         Command::Metrics(options) => metrics(options).await,
@@ -38,7 +37,7 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
-async fn connect(peer: &Peer) -> Result<Operator, Failure> {
+async fn connect(peer: &Peer) -> anyhow::Result<Operator> {
     Ok(Operator(peer.link(Role::Operator).await?))
 }
 
@@ -46,7 +45,7 @@ fn row(name: &str, value: impl ToString) -> [String; 2] {
     [name.to_owned(), value.to_string()]
 }
 
-async fn health(Options { peer, output }: Options) -> Result<(), Failure> {
+async fn health(Options { peer, output }: Options) -> anyhow::Result<()> {
     let health = connect(&peer).await?.health().await?;
     if output.json {
         return output::json(&health);
@@ -64,7 +63,7 @@ async fn health(Options { peer, output }: Options) -> Result<(), Failure> {
     )
 }
 
-async fn metrics(Options { peer, output }: Options) -> Result<(), Failure> {
+async fn metrics(Options { peer, output }: Options) -> anyhow::Result<()> {
     let metrics = connect(&peer).await?.metrics().await?;
     if output.json {
         return output::json(&metrics);
@@ -83,7 +82,7 @@ async fn metrics(Options { peer, output }: Options) -> Result<(), Failure> {
     )
 }
 
-async fn alerts(Options { peer, output }: Options) -> Result<(), Failure> {
+async fn alerts(Options { peer, output }: Options) -> anyhow::Result<()> {
     let alerts = connect(&peer).await?.alerts().await?;
     if output.json {
         return output::json(&alerts);

@@ -14,8 +14,6 @@ use tre_client::wire::role::Role;
 use tre_client::wire::units::{Slot, UnixMillis};
 use tre_client::{ClientIdentity, DenyListFiles, Memory, RevocationFiles, Trust};
 
-use crate::failure::Failure;
-
 /// Where the TRE is, what it must be, and who we are.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("lists").args(["revocations", "denylist"]).multiple(true)))]
@@ -65,29 +63,28 @@ pub(crate) struct Output {
 impl Peer {
     /// Reads the files, and checks that our certificate is for `role`. Nobody has been connected
     /// to yet.
-    pub(crate) fn load(&self, role: Role) -> Result<(Target, Own), Failure> {
-        let credential = ClientIdentity::load(&self.identity).map_err(Failure::usage)?;
+    pub(crate) fn load(&self, role: Role) -> anyhow::Result<(Target, Own)> {
+        let credential = ClientIdentity::load(&self.identity)?;
         let own = Own::new(credential, role)?;
-        let mut trust = Trust::load(&self.deployment, &self.manifest, &self.release_key)
-            .map_err(Failure::usage)?;
+        let mut trust = Trust::load(&self.deployment, &self.manifest, &self.release_key)?;
         if let Some(file) = &self.remember {
-            trust = trust.remembering(Memory::at(file).map_err(Failure::usage)?);
+            trust = trust.remembering(Memory::at(file)?);
         }
         if let (Some(list), Some(status_key)) = (self.denylist.clone(), self.status_key.clone()) {
             let files = DenyListFiles { list, status_key };
-            trust = trust.denying(&files, WallClock.now()).map_err(Failure::usage)?;
+            trust = trust.denying(&files, WallClock.now())?;
         }
         if let (Some(list), Some(status_key)) = (self.revocations.clone(), self.status_key.clone())
         {
             let files = RevocationFiles { list, status_key };
-            trust = trust.revoking(&files, WallClock.now()).map_err(Failure::usage)?;
+            trust = trust.revoking(&files, WallClock.now())?;
         }
         let (address, tre_id) = (self.tre.clone(), self.tre_id.clone());
         Ok((Target { address, tre_id, trust, clock: Arc::new(WallClock) }, own))
     }
 
     /// The same, and attests the TRE.
-    pub(crate) async fn link(&self, role: Role) -> Result<Link, Failure> {
+    pub(crate) async fn link(&self, role: Role) -> anyhow::Result<Link> {
         let (target, own) = self.load(role)?;
         Ok(Link::open(target, own).await?)
     }
@@ -144,7 +141,7 @@ impl FromStr for SlotChoice {
 
 impl SlotChoice {
     /// The slot, after asking the TRE for its time if need be.
-    pub(crate) async fn resolve(self, link: &mut Link) -> Result<Slot, Failure> {
+    pub(crate) async fn resolve(self, link: &mut Link) -> anyhow::Result<Slot> {
         let running = match self {
             Self::Number(slot) => return Ok(slot),
             Self::Now | Self::Next => link.health().await?.slot,

@@ -4,16 +4,14 @@ use std::io::{self, Write as _};
 
 use serde::Serialize;
 
-use crate::failure::Failure;
-
 /// Prints `message` as one line of JSON.
-pub(crate) fn json(message: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string(message).map_err(Failure::refused)?;
+pub(crate) fn json(message: &impl Serialize) -> anyhow::Result<()> {
+    let text = serde_json::to_string(message)?;
     print(&format!("{text}\n"))
 }
 
 /// Prints one line.
-pub(crate) fn line(text: &str) -> Result<(), Failure> {
+pub(crate) fn line(text: &str) -> anyhow::Result<()> {
     print(&format!("{text}\n"))
 }
 
@@ -21,15 +19,15 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
 pub(crate) fn table<const N: usize>(
     header: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
-) -> Result<(), Failure> {
+) -> anyhow::Result<()> {
     print(&aligned(header, &rows.into_iter().collect::<Vec<_>>()))
 }
 
-fn print(text: &str) -> Result<(), Failure> {
+fn print(text: &str) -> anyhow::Result<()> {
     match io::stdout().lock().write_all(text.as_bytes()) {
         // Whoever reads has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(Failure::refused),
+        written => written.map_err(anyhow::Error::from),
     }
 }
 

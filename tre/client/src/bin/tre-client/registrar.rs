@@ -11,7 +11,6 @@ use tre_client::wire::message::registrar::{Connection, ConnectionRecord, Connect
 use tre_client::wire::role::Role;
 use tre_client::wire::units::Watts;
 
-use crate::failure::Failure;
 use crate::options::{Output, Peer, SlotChoice};
 use crate::{output, revocations};
 
@@ -90,7 +89,7 @@ fn watts(text: &str) -> Result<Watts, String> {
     Watts::new(number).map_err(|error| error.to_string())
 }
 
-pub(crate) async fn run(command: Command) -> Result<(), Failure> {
+pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::PutConnection(options) => put(options).await,
         Command::Connections(ListOptions { peer, output }) => {
@@ -104,11 +103,11 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
-async fn connect(peer: &Peer) -> Result<Registrar, Failure> {
+async fn connect(peer: &Peer) -> anyhow::Result<Registrar> {
     Ok(Registrar(peer.link(Role::Registrar).await?))
 }
 
-async fn put(options: PutOptions) -> Result<(), Failure> {
+async fn put(options: PutOptions) -> anyhow::Result<()> {
     let mut registrar = connect(&options.peer).await?;
     let from_slot = options.from_slot.resolve(&mut registrar.0).await?;
     let to_slot = match options.to_slot {
@@ -122,12 +121,12 @@ async fn put(options: PutOptions) -> Result<(), Failure> {
     output::line(&format!("point {point}: in force from slot {} on", from_slot.get()))
 }
 
-async fn load(mut registrar: Registrar, connections: &[Connection]) -> Result<(), Failure> {
+async fn load(mut registrar: Registrar, connections: &[Connection]) -> anyhow::Result<()> {
     let all = connections.len();
     for (number, connection) in (1..).zip(connections) {
         let Connection { point, record } = connection;
         registrar.put_connection(point, record).await.map_err(|source| {
-            Failure::refused(Stopped { number, all, point: point.clone(), source })
+            anyhow::Error::from(Stopped { number, all, point: point.clone(), source })
         })?;
         if number == all || number % PROGRESS_ROWS == 0 {
             eprintln!("[{number}/{all}] connections in place");
@@ -139,7 +138,7 @@ async fn load(mut registrar: Registrar, connections: &[Connection]) -> Result<()
 /// How many records go by between two lines of progress.
 const PROGRESS_ROWS: usize = 100;
 
-fn print(connections: Vec<Connection>, output: Output) -> Result<(), Failure> {
+fn print(connections: Vec<Connection>, output: Output) -> anyhow::Result<()> {
     if output.json {
         return output::json(&Connections { connections });
     }

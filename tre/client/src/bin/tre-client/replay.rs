@@ -12,7 +12,6 @@ use tre_client::replay::{Plan, Step, Summary, replay};
 use tre_client::wire::message::kept::{Content, Kept};
 use tre_client::wire::units::{PricePerKwh, WattHours};
 
-use crate::failure::Failure;
 use crate::meter::connect;
 use crate::options::{Output, Peer, SlotChoice};
 use crate::{keep, output};
@@ -69,7 +68,7 @@ fn price(text: &str) -> Result<PricePerKwh, String> {
     PricePerKwh::new(number).map_err(|_| expected())
 }
 
-pub(crate) async fn run(options: Options) -> Result<(), Failure> {
+pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let rule = rule(&options)?;
     let readings = readings(&options)?;
     let mut meter = connect(&options.peer).await?;
@@ -97,30 +96,30 @@ pub(crate) async fn run(options: Options) -> Result<(), Failure> {
     print(&summary, options.output)?;
     match summary.refused() {
         0 => Ok(()),
-        refused => Err(Failure::refused(ReplayProblem::Refused { refused })),
+        refused => Err(anyhow::Error::from(ReplayProblem::Refused { refused })),
     }
 }
 
 /// A batch is named by its first slot and counter: sent again, it is the same batch.
-fn keep_receipts(folder: &Path, kept: &Kept) -> Result<(), Failure> {
+fn keep_receipts(folder: &Path, kept: &Kept) -> anyhow::Result<()> {
     let Content::Receipts { receipts, .. } = &kept.content else { return Ok(()) };
     let Some(first) = receipts.receipts.first() else { return Ok(()) };
     let (slot, count) = (first.slot.get(), receipts.receipts.len());
     keep::write(folder, &format!("receipts-{slot}-{}-{count}", word(&first.status)), kept)
 }
 
-fn rule(options: &Options) -> Result<BidRule, Failure> {
+fn rule(options: &Options) -> anyhow::Result<BidRule> {
     match (options.bid, options.bid_price) {
-        (Offer::Of(_), None) => Err(Failure::usage(ReplayProblem::NoPrice)),
+        (Offer::Of(_), None) => Err(anyhow::Error::from(ReplayProblem::NoPrice)),
         (offer, price) => Ok(BidRule { offer, price: price.unwrap_or_default() }),
     }
 }
 
 /// The rows to replay.
-fn readings(options: &Options) -> Result<Vec<WattHours>, Failure> {
+fn readings(options: &Options) -> anyhow::Result<Vec<WattHours>> {
     let named = |source: TableError| {
         let path = options.readings.clone();
-        Failure::from(file::FileError::Table { path, source })
+        anyhow::Error::from(file::FileError::Table { path, source })
     };
     let table = file::read(&options.readings, WideReadings::parse)?;
     let home = table.home(&options.column).map_err(named)?;
@@ -128,7 +127,7 @@ fn readings(options: &Options) -> Result<Vec<WattHours>, Failure> {
     let to = options.rows.map_or(found, |rows| from.saturating_add(rows));
     match home.get(from..to) {
         Some(rows) if !rows.is_empty() => Ok(rows.to_vec()),
-        Some(_) | None => Err(Failure::usage(ReplayProblem::Rows { from, to, found })),
+        Some(_) | None => Err(anyhow::Error::from(ReplayProblem::Rows { from, to, found })),
     }
 }
 
@@ -164,7 +163,7 @@ fn word(status: &impl serde::Serialize) -> String {
     }
 }
 
-fn print(summary: &Summary, output: Output) -> Result<(), Failure> {
+fn print(summary: &Summary, output: Output) -> anyhow::Result<()> {
     if output.json {
         return output::json(summary);
     }

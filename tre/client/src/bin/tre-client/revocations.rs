@@ -6,7 +6,6 @@ use clap::Args;
 use tre_client::revocations;
 use tre_client::wire::role::Role;
 
-use crate::failure::Failure;
 use crate::options::Peer;
 use crate::output;
 
@@ -19,7 +18,7 @@ pub(crate) struct Options {
     list: PathBuf,
 }
 
-pub(crate) async fn run(Options { peer, list }: Options, role: Role) -> Result<(), Failure> {
+pub(crate) async fn run(Options { peer, list }: Options, role: Role) -> anyhow::Result<()> {
     let files = revocations::load(&list)?;
     let mut link = peer.link(role).await?;
     revocations::put(&mut link, &files).await?;

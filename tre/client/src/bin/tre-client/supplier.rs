@@ -11,7 +11,6 @@ use tre_client::wire::message::kept::Content;
 use tre_client::wire::message::supplier::Bill;
 use tre_client::wire::role::Role;
 
-use crate::failure::Failure;
 use crate::keep::keep;
 use crate::meter::print_bills;
 use crate::options::{Output, Peer, SlotChoice};
@@ -65,7 +64,7 @@ pub(crate) struct BillOptions {
     output: Output,
 }
 
-pub(crate) async fn run(command: Command) -> Result<(), Failure> {
+pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::PostPrices(PriceOptions { peer, tariff, from_slot, prices }) => {
             let prices = file::read(&prices, prices::parse)?;
@@ -86,7 +85,7 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
-async fn bills(options: BillOptions) -> Result<(), Failure> {
+async fn bills(options: BillOptions) -> anyhow::Result<()> {
     let mut supplier = connect(&options.peer).await?;
     let bills = supplier.bills().await?;
     if let Some(folder) = &options.keep {
@@ -99,6 +98,6 @@ async fn bills(options: BillOptions) -> Result<(), Failure> {
     print_bills(bills, options.output)
 }
 
-async fn connect(peer: &Peer) -> Result<Supplier, Failure> {
+async fn connect(peer: &Peer) -> anyhow::Result<Supplier> {
     Ok(Supplier(peer.link(Role::Supplier).await?))
 }
