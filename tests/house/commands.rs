@@ -32,8 +32,21 @@ fn commands() -> Vec<(String, String)> {
 /// The words of a command, up to its remark, what it is piped into, or an ampersand.
 fn words(command: &str) -> Vec<&str> {
     let end = ["#", "&", "|", ">", ";"];
-    let words = command.split_whitespace().filter(|word| *word != "...");
-    words.take_while(|word| !end.iter().any(|end| word.starts_with(end))).collect()
+    let mut words = Vec::new();
+    // Every second piece stands in quotation marks, and is one word.
+    for (number, piece) in command.split('"').enumerate() {
+        if number % 2 == 1 {
+            words.push(piece);
+            continue;
+        }
+        for word in piece.split_whitespace().filter(|word| *word != "...") {
+            if end.iter().any(|end| word.starts_with(end)) {
+                return words;
+            }
+            words.push(word);
+        }
+    }
+    words
 }
 
 /// With `--help` at its end a command does nothing; before that every word of it must be known.
