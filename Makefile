@@ -20,7 +20,7 @@ image: deps ## build the boot image and its reference manifest into target/image
 reproduce: deps ## build everything twice, without caches, in two surroundings, and compare
 	$(CARGO) run --quiet --package image --bin tre-image -- reproduce
 
-sources: deps ## write every input of the image to target/sources.tar
+sources: deps ## write every input of the image but the compilers to target/sources.tar
 	$(CARGO) run --quiet --package image --bin tre-image -- sources
 
 demo: image attacks ## boot the appliance, prove it, and run real households through all three flows

@@ -21,8 +21,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 
 /// Verifies a Trustworthy Remote Entity: exit code 0 accepted, 1 refused, 2 usage.
 ///
-/// Exit codes of every command: 0 accepted, or done; 1 refused, or no evidence came; 2 the command,
-/// or a file that it was given, is wrong.
+/// Exit codes of every command: 0 accepted, or done; 1 refused, or failed; 2 wrong usage.
 ///
 /// A reference manifest is believed only with its signature in MANIFEST.sig, made by
 /// `tre-pki sign-manifest` with the key whose public half is given as --release-key.
@@ -88,7 +87,7 @@ struct ReferenceFiles {
 impl ReferenceFiles {
     fn load(&self, now: UnixMillis) -> anyhow::Result<Trust> {
         let mut trust = Trust::load(&self.deployment, &self.manifest, &self.release_key)
-            .context("expected a deployment file and signed reference manifests")?;
+            .context("reading --deployment, --manifest and --release-key")?;
         let Some(status_key) = self.status_key.clone() else { return Ok(trust) };
         if let Some(list) = self.denylist.clone() {
             let files = DenyListFiles { list, status_key: status_key.clone() };

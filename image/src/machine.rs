@@ -184,8 +184,8 @@ impl Machine {
         if places.tpm != places.state {
             locks.push(prepare::lock(&places.tpm)?);
         }
-        prepare::prepare(&config, &places)?;
         let port = prepare::port(config.port)?;
+        prepare::prepare(&config, &places)?;
         tpm::manufacture(&places.tpm)?;
         let tpm = tpm::start(&places.tpm)?;
         let qemu = qemu::start(&config, &places, port)?;

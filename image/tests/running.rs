@@ -5,21 +5,22 @@
 
 use core::time::Duration;
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 
 use image::{disk, fat};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// A machine with nothing to start: its firmware goes on to its own shell.
-fn start(folder: &Path) -> Child {
+fn prepared(folder: &Path) -> Command {
     let (efi, boot, data) =
         (folder.join("nothing"), folder.join("tre.img"), folder.join("data.img"));
     fs::write(&efi, [0; 4096]).expect("writes");
     fat::write(&efi, &boot).expect("makes a boot disk");
     disk::create_blank(&data).expect("makes a data disk");
-    run(folder, "state").spawn().expect("starts")
+    run(folder, "state")
 }
 
 /// A machine with a state folder of its own on the disks in `folder`.
@@ -65,7 +66,7 @@ fn a_machine_asked_twice_to_stop_ends_well_and_keeps_its_state() {
     for signal in [Signal::INT, Signal::TERM] {
         let folder = tempfile::tempdir().expect("temporary folder");
         let state = folder.path().join("state");
-        let mut machine = start(folder.path());
+        let mut machine = prepared(folder.path()).spawn().expect("starts");
         let said = || fs::read(state.join("serial.log")).unwrap_or_default();
         for _ in 0..600 {
             if !said().is_empty() || machine.try_wait().expect("is ours").is_some() {
@@ -88,4 +89,24 @@ fn a_machine_asked_twice_to_stop_ends_well_and_keeps_its_state() {
         assert_eq!(at_work_in(&state), Vec::<String>::new());
         assert!(state.join("tpm").is_dir() && state.join("vars.fd").is_file());
     }
+}
+
+/// A terminal sends it to every process of the group: also to what makes the TPM.
+#[test]
+fn ctrl_c_while_the_tpm_is_made_ends_well_and_leaves_nothing_at_work() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let state = folder.path().join("state");
+    let mut command = prepared(folder.path());
+    let mut machine = command.process_group(0).spawn().expect("starts");
+    for _ in 0..600 {
+        let making = at_work_in(&state).iter().any(|line| line.contains("swtpm_setup"));
+        if making || machine.try_wait().expect("is ours").is_some() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    kill_process_group(Pid::from_child(&machine), Signal::INT).expect("runs");
+    let output = machine.wait_with_output().expect("ends");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(at_work_in(&state), Vec::<String>::new());
 }

@@ -20,7 +20,8 @@ said=target/test-said
 cargo test --quiet --workspace 2>"$said" || { cat "$said" >&2; exit 1; }
 cat "$said" >&2
 step 'the committed image'
-cargo run --quiet --package image --bin tre-image -- lock --check
+compared=$(cargo run --quiet --package image --bin tre-image -- lock --check)
+echo "$compared" | tee -a "$said"
 # The kernel is compiled again only if this very build of it has not been repeated before.
 step 'the same image, built again'
 cargo run --quiet --package image --bin tre-image -- reproduce --existing --kernel unproven --lock follow

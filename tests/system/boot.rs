@@ -50,6 +50,26 @@ fn hash_of(file: &Path) -> Result<Sha256Digest> {
     Ok(sha256(&fs::read(file)?))
 }
 
+/// What the box says of its own protection once it serves; none of it is missing.
+fn protected(console: &str) -> Result<()> {
+    const STANDING: [&str; 8] = [
+        "no debugger in this kernel",
+        "root read-only, no devices, nothing else mounted",
+        "empty bounding set, locked secure bits",
+        "user 65534, no capability but to power off",
+        "no core dump, no debugger, at most 8256 descriptors",
+        "start filter, ",
+        "no capability, no new thread",
+        "serving filter, ",
+    ];
+    for protection in STANDING {
+        let line = format!("protection: {protection}");
+        ensure!(console.contains(&line), "expected '{line}' on the console:\n{console}");
+    }
+    ensure!(!console.contains("no protection: "), "expected every protection:\n{console}");
+    Ok(())
+}
+
 /// The evidence is good in the eyes of tools that nobody here wrote.
 fn accepted_by_tpm2_tools(folder: &Path, examination: &Examination) -> Result<()> {
     export(folder, &examination.evidence, &examination.expected_answer)?;
@@ -90,6 +110,7 @@ async fn a_box_is_enrolled_once_and_a_changed_image_is_locked_and_named() -> Res
 
     let machine = appliance.start(&image)?;
     assert_eq!(health(&machine).await?.state, StartState::New);
+    protected(&machine.serial()?)?;
     let address = machine.address().to_string();
     let ek_roots = machine.ek_roots();
     reference.enrol(&domain, &address, &ek_roots, &tre_id).await?;

@@ -59,8 +59,9 @@ pub(super) const fn of_check(check: Check) -> &'static str {
 pub(super) const fn of_pcr(pcr: PcrIndex) -> &'static str {
     match pcr.number() {
         0 => {
-            "other firmware than that of the manifest's platform: a firmware update; or another \
-             memory size or number of processors"
+            "other firmware than that of the manifest's platform: a firmware update, or the build \
+             with secure boot in place of the one without; or another memory size or number of \
+             processors"
         }
         1 => "another boot order, or other boot variables or devices to boot from",
         2 => "the code of an option ROM ran: a device was added or changed",

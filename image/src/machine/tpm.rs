@@ -6,6 +6,7 @@
 use core::time::Duration;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::thread;
@@ -82,6 +83,8 @@ pub(super) fn manufacture(home: &Path) -> Result<(), MachineError> {
     let mut command = SWTPM_SETUP.command().map_err(MachineError::Tool)?;
     command.args(["--tpm2", "--create-ek-cert", "--lock-nvram", "--pcr-banks", "sha256"]);
     command.args(["--vmid", "tre"]).arg("--tpmstate").arg(&new).arg("--config").arg(config);
+    // A terminal's Ctrl-C is for us: we end when this has ended.
+    command.process_group(0);
     SWTPM_SETUP.run(&mut command).map_err(MachineError::Tool)?;
     hand_out_roots(&authority, &ek_roots(home))?;
     fs::rename(&new, home.join(STATE)).map_err(step("keeping", &new))
