@@ -17,7 +17,7 @@ cargo build --quiet --workspace --bins
 step 'tests'
 # What tests that pass have to say comes on the error stream: above all, what they left out.
 said=target/test-said
-cargo test --quiet --workspace 2>"$said" || { cat "$said" >&2; exit 1; }
+cargo test --quiet --workspace --no-fail-fast 2>"$said" || { cat "$said" >&2; exit 1; }
 cat "$said" >&2
 step 'the committed image'
 compared=$(cargo run --quiet --package image --bin tre-image -- lock --check)
