@@ -30,6 +30,9 @@ const RUSTC: Tool = Tool { program: "rustc", package: "a Rust toolchain from rus
 const TPM_STACK: &str = "tpm2-tss";
 const PIN: &str = "tss/pin";
 
+/// Rust's standard library, which the toolchain brings compiled.
+const RUST_STD: &str = "rust-std";
+
 /// Everything that an image is made with, the checkout aside.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -75,6 +78,9 @@ pub enum InputsError {
         #[source]
         source: HexError,
     },
+    /// Rust's standard library cannot be read.
+    #[error("inputs: {RUST_STD}: {0}: install the Rust toolchain anew")]
+    RustStd(#[source] FileError),
     /// The archive of all inputs is damaged.
     #[error(transparent)]
     Sources(SourcesError),
@@ -110,6 +116,7 @@ impl Inputs {
             packages.insert(package.name.into(), Package { version, files });
         }
         packages.insert(TPM_STACK.into(), pinned(checkout)?);
+        packages.insert(RUST_STD.into(), rust_std(checkout)?);
         Ok(Self { tools: Versions(tools), packages })
     }
 
@@ -203,6 +210,27 @@ fn pinned(checkout: &Checkout) -> Result<Package, InputsError> {
     let version = value("version=").to_owned();
     let file = tarball_name(&version);
     Ok(Package { version, files: BTreeMap::from([(file, hash)]) })
+}
+
+/// Version and hashes of the standard library that every Rust program is linked with.
+fn rust_std(checkout: &Checkout) -> Result<Package, InputsError> {
+    let mut command = RUSTC.command().map_err(InputsError::Tool)?;
+    command.args(["--print", "target-libdir"]).current_dir(checkout.root());
+    let printed = RUSTC.run(&mut command).map_err(InputsError::Tool)?;
+    let folder = PathBuf::from(String::from_utf8_lossy(&printed).trim_end());
+    let mut files = BTreeMap::new();
+    let failed = |path: &Path| {
+        let path = path.to_path_buf();
+        move |source| InputsError::RustStd(FileError::at("reading", &path)(source))
+    };
+    for entry in fs::read_dir(&folder).map_err(failed(&folder))? {
+        let path = entry.map_err(failed(&folder))?.path();
+        if path.extension().is_some_and(|extension| extension == "rlib") {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            files.insert(name.into_owned(), sha256(&fs::read(&path).map_err(failed(&path))?));
+        }
+    }
+    Ok(Package { version: said(checkout, RUSTC, "-vV")?, files })
 }
 
 fn tarball_name(version: &str) -> String {

@@ -81,6 +81,13 @@ pub enum ReproduceError {
     /// The inputs are not known.
     #[error(transparent)]
     Inputs(InputsError),
+    /// The second build would be too much like the first, and the mode is strict.
+    #[error(
+        "LOCK=strict: this machine cannot build in other surroundings:{}\n'make deps' installs \
+             the packages; LOCK=follow compares without",
+        .0.iter().map(|what| format!("\n  {what}")).collect::<String>()
+    )]
+    Unvaried(Vec<&'static str>),
     /// There is nothing to compare.
     #[error("reproduce: {} has no image to compare with: 'tre-image build' makes one",
             folder.display())]
@@ -108,6 +115,8 @@ pub fn reproduce(
 ) -> Result<Comparison, ReproduceError> {
     let scratch = tempfile::Builder::new().prefix("tre-reproduce.").tempdir();
     let scratch = scratch.map_err(step("making a folder in", &env::temp_dir()))?;
+    let foreign = Surroundings::foreign(scratch.path().join("a/second/build/elsewhere"))?;
+    admit(lock, &foreign.unvaried)?;
     let certificate = certificate(scratch.path())?;
     // Without a cache there is none to know of.
     let known = match (against, kernel) {
@@ -130,7 +139,6 @@ pub fn reproduce(
             build.run("first", &ordinary)?
         }
     };
-    let foreign = Surroundings::foreign(scratch.path().join("a/second/build/elsewhere"))?;
     say("second build:");
     foreign.words.iter().for_each(|word| say(&format!("  {word}")));
     let second = build.run("second", &foreign)?;
@@ -142,6 +150,14 @@ pub fn reproduce(
         proof::note(&kernel_in(&foreign)?.name()).map_err(ReproduceError::File)?;
     }
     Ok(comparison)
+}
+
+/// Refuses a comparison that would show less than it says.
+fn admit(lock: LockMode, unvaried: &[&'static str]) -> Result<(), ReproduceError> {
+    match lock {
+        LockMode::Strict if !unvaried.is_empty() => Err(ReproduceError::Unvaried(unvaried.into())),
+        LockMode::Strict | LockMode::Follow | LockMode::Renew => Ok(()),
+    }
 }
 
 impl Comparison {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
 use clap::Args;
 use image::checkout::Checkout;
 use image::configuration::Configuration;
@@ -44,7 +44,9 @@ impl Predict {
         let efi = fs::read(&path).map_err(FileError::at("reading EFI file", &path))?;
         let variables = self.variables.as_deref().map(variables::read).transpose()?;
         let configuration = Configuration::new(self.machinery.hardware(), variables);
-        let (_, expectations) = configuration.predicted(&checkout, &efi)?;
+        let (_, expectations) = configuration.predicted(&checkout, &efi).with_context(|| {
+            format!("{}: expected an EFI file, as target/image/tre.efi is one", path.display())
+        })?;
         if self.json {
             say(format_args!("{}", serde_json::to_string_pretty(&expectations)?))?;
             return Ok(());

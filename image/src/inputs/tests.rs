@@ -16,6 +16,10 @@ fn every_file_that_reaches_the_image_has_a_hash() {
     ] {
         assert!(found.packages[package].files.contains_key(file), "{package}: {file}");
     }
+    let std: Vec<&String> = found.packages["rust-std"].files.keys().collect();
+    for part in ["libstd-", "libcore-", "liballoc-", "libcompiler_builtins-"] {
+        assert!(std.iter().any(|name| name.starts_with(part)), "{part} in {std:?}");
+    }
     for tool in ["gcc", "gcc-12", "ld", "binutils", "make", "bison", "flex", "perl", "rustc"] {
         assert!(found.tools.0.contains_key(tool), "{tool}");
     }

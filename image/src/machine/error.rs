@@ -29,6 +29,22 @@ pub enum MachineError {
         /// What makes it.
         remedy: &'static str,
     },
+    /// A folder where a file should be.
+    #[error("{what}: expected a file, {} is a folder: {remedy}", path.display())]
+    NotAFile {
+        /// What it should be.
+        what: &'static str,
+        /// The folder.
+        path: PathBuf,
+        /// What makes it.
+        remedy: &'static str,
+    },
+    /// A file where the machine's folder should be.
+    #[error("expected a folder, {} is a file: name another, it is made", path.display())]
+    NotAFolder {
+        /// The file.
+        path: PathBuf,
+    },
     /// Two machines on one TPM would destroy its state.
     #[error(
         "state folder {} is in use by another machine: stop it, or use another",

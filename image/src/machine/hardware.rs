@@ -84,7 +84,8 @@ impl fmt::Display for Hardware {
             Firmware::Plain => "plain",
             Firmware::SecureBoot => "secure-boot",
         };
-        write!(f, "{memory_mib} MiB, {cpus} processors, {tpm}, {firmware} firmware")
+        let processors = if *cpus == 1 { "processor" } else { "processors" };
+        write!(f, "{memory_mib} MiB, {cpus} {processors}, {tpm}, {firmware} firmware")
     }
 }
 

@@ -51,6 +51,10 @@ pub(super) fn settled(config: &MachineConfig) -> Result<(MachineConfig, Places),
         variables::read(path).map_err(MachineError::Variables)?;
     }
     let direct = config.direct.as_ref().map(direct).transpose()?;
+    if let Some(path) = config.console.as_ref().filter(|path| path.is_dir()) {
+        let (what, remedy) = ("console log", "name a file");
+        return Err(MachineError::NotAFile { what, path: path.clone(), remedy });
+    }
     let state = folder(&config.state)?;
     let tpm = config.tpm.as_deref().map_or_else(|| Ok(state.clone()), folder)?;
     check_room(&disk)?;
@@ -59,12 +63,16 @@ pub(super) fn settled(config: &MachineConfig) -> Result<(MachineConfig, Places),
 }
 
 fn there(what: &'static str, path: &Path, remedy: &'static str) -> Result<PathBuf, MachineError> {
-    path.canonicalize().map_err(|error| {
+    let found = path.canonicalize().map_err(|error| {
         if error.kind() == io::ErrorKind::NotFound {
             return MachineError::FileMissing { what, path: path.into(), remedy };
         }
         failed("finding", path)(error)
-    })
+    })?;
+    match found.is_dir() {
+        true => Err(MachineError::NotAFile { what, path: found, remedy }),
+        false => Ok(found),
+    }
 }
 
 fn direct(boot: &DirectBoot) -> Result<DirectBoot, MachineError> {
@@ -74,6 +82,9 @@ fn direct(boot: &DirectBoot) -> Result<DirectBoot, MachineError> {
 }
 
 fn folder(path: &Path) -> Result<PathBuf, MachineError> {
+    if path.exists() && !path.is_dir() {
+        return Err(MachineError::NotAFolder { path: path.into() });
+    }
     fs::create_dir_all(path).map_err(failed("making", path))?;
     path.canonicalize().map_err(failed("finding", path))
 }
@@ -220,8 +231,8 @@ mod tests {
         assert_eq!(
             refused.expect_err("other hardware").to_string(),
             format!(
-                "state folder {} is of a machine with 512 MiB, 1 processors, tpm-crb, plain \
-                 firmware, not with 1024 MiB, 1 processors, tpm-crb, plain firmware: \
+                "state folder {} is of a machine with 512 MiB, 1 processor, tpm-crb, plain \
+                 firmware, not with 1024 MiB, 1 processor, tpm-crb, plain firmware: \
                  use another folder",
                 folder.path().display(),
             ),
@@ -272,6 +283,18 @@ mod tests {
         let places = Places::new(&config.state, &config.state, config.console.as_deref());
         prepare(&config, &places).expect_err("no place for its console");
         assert!(!path("state/machine.json").exists());
+    }
+
+    #[test]
+    fn a_folder_for_a_file_and_a_file_for_a_folder_are_refused() {
+        let place = tempfile::tempdir().expect("temporary folder");
+        let refused = there("data disk", place.path(), "make one").expect_err("a folder");
+        assert!(matches!(&refused, MachineError::NotAFile { what: "data disk", .. }), "{refused}",);
+        assert!(refused.to_string().ends_with("is a folder: make one"), "{refused}");
+        let file = place.path().join("state");
+        fs::write(&file, "").expect("writes");
+        let refused = folder(&file).expect_err("a file");
+        assert!(matches!(&refused, MachineError::NotAFolder { path } if *path == file));
     }
 
     #[test]

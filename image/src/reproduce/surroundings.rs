@@ -43,6 +43,8 @@ pub(super) struct Surroundings {
     wrapped: Vec<OsString>,
     /// What is varied, in words.
     pub(super) words: Vec<String>,
+    /// What is as in an ordinary build, because this machine cannot pretend, and what would help.
+    pub(super) unvaried: Vec<&'static str>,
 }
 
 impl Surroundings {
@@ -50,8 +52,8 @@ impl Surroundings {
     pub(super) fn ordinary(folder: PathBuf) -> Result<Self, ReproduceError> {
         let variables = Vec::from([("LC_ALL", "C".into()), ("TZ", "UTC".into())]);
         let words = Vec::new();
-        let new = Self { folder, variables, umask: "022", wrapped: Vec::new(), words };
-        new.furnish()
+        let (wrapped, unvaried) = (Vec::new(), Vec::new());
+        Self { folder, variables, umask: "022", wrapped, words, unvaried }.furnish()
     }
 
     /// Those of another machine, in `folder`, as far as this machine can pretend to be one.
@@ -63,7 +65,7 @@ impl Surroundings {
             // One process more than there are processors: another order of things.
             ("OMP_NUM_THREADS", more_processes()),
         ]);
-        let wrapped = Vec::new();
+        let (wrapped, unvaried) = (Vec::new(), Vec::new());
         let words = [
             format!("folder: {}", folder.display()),
             "home, cargo home, cache: empty ones of its own; crates and tarballs are copied, \
@@ -74,7 +76,8 @@ impl Surroundings {
             "number of processes: one more".into(),
         ];
         let words = words.into();
-        let mut new = Self { folder, variables, umask: "077", wrapped, words }.furnish()?;
+        let new = Self { folder, variables, umask: "077", wrapped, words, unvaried };
+        let mut new = new.furnish()?;
         new.become_another_user()?;
         new.speak_another_language()?;
         new.move_the_clock()?;
@@ -138,7 +141,7 @@ impl Surroundings {
 
     fn become_another_user(&mut self) -> Result<(), ReproduceError> {
         if !self.can(UNSHARE, &OTHER_USER) {
-            self.words.push("user: NOT varied, this system has no user namespaces".into());
+            self.leave("user: the kernel has to allow user namespaces");
             return Ok(());
         }
         self.wrap(UNSHARE, &OTHER_USER)?;
@@ -156,7 +159,7 @@ impl Surroundings {
             self.words.push(format!("locale: {name}"));
             self.variables.extend([("LOCPATH", locales.into()), ("LC_ALL", name.into())]);
         } else {
-            self.words.push("locale: C.UTF-8 only; package 'locales' has others".into());
+            self.leave("locale: package 'locales' has more than C.UTF-8");
             self.variables.push(("LC_ALL", "C.UTF-8".into()));
         }
         Ok(())
@@ -164,7 +167,7 @@ impl Surroundings {
 
     fn move_the_clock(&mut self) -> Result<(), ReproduceError> {
         if !self.can(FAKETIME, &OTHER_TIME) {
-            self.words.push("clock: moves by itself only; package 'faketime' moves it".into());
+            self.leave("clock: package 'faketime' moves it");
             return Ok(());
         }
         let bin = self.folder.join("bin");
@@ -184,6 +187,12 @@ impl Surroundings {
         self.variables.extend([("RUSTC", rustc.into()), ("NO_FAKE_STAT", "1".into())]);
         self.words.push("clock: 400 days ahead, for all but rustc and touch".into());
         Ok(())
+    }
+
+    /// Notes what is not varied, and what would help.
+    fn leave(&mut self, what: &'static str) {
+        self.words.push(format!("NOT varied: {what}"));
+        self.unvaried.push(what);
     }
 
     /// Whether `tool` with these options runs a program.

@@ -75,4 +75,17 @@ fn the_second_build_is_somebody_elsewhere() {
     for varied in ["folder: ", "umask: ", "time zone: ", "user: ", "locale: ", "clock: "] {
         assert!(words.contains(varied), "nothing is said of {varied:?} in\n{words}");
     }
+    let left = words.matches("NOT varied: ").count();
+    assert_eq!(left, foreign.unvaried.len(), "{words}");
+}
+
+/// Two builds in one locale show nothing about locales: who asks for proof is told so.
+#[test]
+fn surroundings_that_are_not_varied_are_refused_when_strict() {
+    let left = ["locale: package 'locales' has more than C.UTF-8"];
+    let refused = admit(LockMode::Strict, &left).expect_err("refused");
+    assert!(matches!(&refused, ReproduceError::Unvaried(found) if *found == left), "{refused}");
+    assert!(refused.to_string().contains("locale: "), "{refused}");
+    admit(LockMode::Follow, &left).expect("told, not refused");
+    admit(LockMode::Strict, &[]).expect("all is varied");
 }
