@@ -10,6 +10,7 @@
 mod commands;
 mod edges;
 mod files;
+mod mutants;
 mod pitfalls;
 mod reproducible;
 mod trusted;
