@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use measured_boot::manifest::tcb::{Origin, TcbReport};
 
-use super::document::{distinct, grouped, line, lines_of_c, sums};
+use super::document::{distinct, grouped, line, lines_of_c, lines_of_kernel, sums};
 
 /// Where the figures are committed, in the checkout: a name, a tab, a value.
 pub(super) const FILE: &str = "image/tcb/comparison.tsv";
@@ -54,6 +54,8 @@ impl Comparison {
         ] {
             line(&mut text, &[figure, &grouped(ours), &self.value(theirs)]);
         }
+        let theirs = "not counted: its package does not say which files were compiled";
+        line(&mut text, &["C and assembly", &lines_of_kernel(&tcb.native), theirs]);
         text.push_str(&format!(
             "\n`tred`, beside the Keylime agent (keylime/rust-keylime {}), counted in the same \
              way: the program that\nmakes evidence on a usual attested host. The agent does less (it \

@@ -122,7 +122,7 @@ pub(super) fn lines_of_c(libraries: &[NativeLibrary]) -> u64 {
 }
 
 /// Lines of the kernel, in words.
-fn lines_of_kernel(libraries: &[NativeLibrary]) -> String {
+pub(super) fn lines_of_kernel(libraries: &[NativeLibrary]) -> String {
     let kernel = libraries.iter().find(|library| library.name == kernel::NAME);
     match kernel.and_then(|kernel| Some((kernel.objects, kernel.code_lines?))) {
         Some((objects, lines)) => {
