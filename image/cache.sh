@@ -27,6 +27,13 @@ checked() {
     [ -f "$2" ] && [ "$(sha256sum <"$2" | cut -d ' ' -f 1)" = "$1" ]
 }
 
+# versions PACKAGE...: the version of each Debian package that is installed, for a key. Where there is
+# no dpkg, the versions that the tools themselves tell have to do.
+versions() {
+    command -v dpkg-query >/dev/null || return 0
+    dpkg-query -W -f '${db:Status-Abbrev}${Package} ${Version}\n' "$@" 2>/dev/null || true
+}
+
 # key_of: a name for the bytes on the standard input.
 key_of() {
     sha256sum | cut -c 1-24

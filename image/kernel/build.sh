@@ -27,6 +27,7 @@ key=$({
     gcc --version | head -n 1
     ld --version | head -n 1
     zstd --version
+    versions bc binutils bison cpp-12 flex gcc-12 libelf-dev m4 make perl xz-utils zstd
 } | key_of)
 kernel=$cache/kernel/$key
 

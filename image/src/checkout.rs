@@ -10,7 +10,7 @@ use crate::tool::{Tool, ToolError};
 const SHELL: Tool = Tool { program: "sh", package: "dash" };
 
 /// The variable that names an unpacked archive of all inputs; the scripts know it too.
-const SOURCES: &str = "SOURCES";
+pub(crate) const SOURCES: &str = "SOURCES";
 
 /// A checkout of the workspace, and where everything else that an image is built from comes from.
 #[derive(Clone, Debug, Eq, PartialEq)]

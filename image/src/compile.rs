@@ -10,9 +10,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::checkout::{self, Checkout};
-use crate::file::FileError;
-use crate::inputs;
+use measured_boot::digest::sha256;
+
+use crate::checkout::Checkout;
+use crate::crates::{self, CratesError};
+use crate::file::{self, FileError, unless_missing};
+use crate::inputs::{self, Inputs, InputsError};
 use crate::tcb::Compiled;
 use crate::tool::{Tool, ToolError};
 
@@ -20,6 +23,9 @@ const CARGO: Tool = Tool { program: "cargo", package: "a Rust toolchain from rus
 
 /// What it is compiled for, said aloud so that flags for it do not reach build scripts.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// Where it is compiled, in the checkout.
+const FOLDER: &str = "target/appliance";
 
 /// Variables that would change what cargo makes.
 const FOREIGN: [&str; 8] = [
@@ -55,6 +61,19 @@ pub enum CompileError {
     /// A file cannot be read.
     #[error("compiling for the appliance: {0}")]
     File(#[source] FileError),
+    /// What it is made with is not known.
+    #[error(transparent)]
+    Inputs(InputsError),
+    /// A crate is not the one that is locked.
+    #[error(transparent)]
+    Crates(CratesError),
+    /// The inputs cannot be written as JSON.
+    #[error("the inputs cannot be written as JSON: {source}")]
+    Unwritable {
+        /// What is wrong with them.
+        #[source]
+        source: serde_json::Error,
+    },
     /// The executable would differ from one made elsewhere.
     #[error(
         "{} holds the path {} of this machine: whoever rebuilds it gets another",
@@ -92,7 +111,8 @@ pub(crate) fn executable(
     bin: &str,
 ) -> Result<Executable, CompileError> {
     checkout.run("tss/build.sh", &[]).map_err(CompileError::Tool)?;
-    let target = checkout.root().join("target/appliance");
+    let target = checkout.root().join(FOLDER);
+    let _lock = clear(checkout, &target)?;
     // Unpacks the crates: their folder has to be known before anything is compiled.
     let mut fetch = cargo(checkout)?;
     fetch.args(["fetch", "--quiet", "--locked", "--target", TARGET]);
@@ -100,8 +120,8 @@ pub(crate) fn executable(
     let folders = folders(checkout)?;
     let maps: Vec<(&Path, &str)> = folders.iter().map(|(from, to)| (from.as_path(), *to)).collect();
 
-    let linked = format!("target/appliance/{bin}.linked");
-    let map = format!("target/appliance/{bin}.map");
+    let linked = format!("{FOLDER}/{bin}.linked");
+    let map = format!("{FOLDER}/{bin}.map");
     // By its own name, which is the hash of what it was made of: another stack is linked anew.
     let stack = checkout.root().join("target/tss/appliance");
     let stack = stack.canonicalize().map_err(step("finding", &stack))?;
@@ -116,7 +136,6 @@ pub(crate) fn executable(
         .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(checkout, &maps))
         .env(format!("CFLAGS_{}", TARGET.replace('-', "_")), c_flags(checkout, &maps))
         .env("PKG_CONFIG_PATH", stack.join("lib/pkgconfig"));
-    fs::create_dir_all(&target).map_err(step("making", &target))?;
     let messages = CARGO.run_aloud(&mut command).map_err(CompileError::Tool)?;
     let folder = target.join(TARGET).join("release");
     let path = folder.join(bin);
@@ -127,6 +146,40 @@ pub(crate) fn executable(
     Ok(Executable { compiled, sources })
 }
 
+/// Empties the folder `target` unless everything in it was made with the inputs that are there
+/// now: cargo asks neither for a compiler's libraries nor for what it once unpacked. Holds the folder
+/// until the file is closed.
+fn clear(checkout: &Checkout, target: &Path) -> Result<fs::File, CompileError> {
+    let above = target.parent().unwrap_or(target);
+    fs::create_dir_all(above).map_err(step("making", above))?;
+    let lock = target.with_extension("lock");
+    let held = fs::File::create(&lock).and_then(|file| file.lock().map(|()| file));
+    let held = held.map_err(step("locking", &lock))?;
+
+    let inputs = Inputs::found(checkout).map_err(CompileError::Inputs)?;
+    let inputs =
+        serde_json::to_vec(&inputs).map_err(|source| CompileError::Unwritable { source })?;
+    let crates = checkout.root().join("Cargo.lock");
+    let crates = fs::read(&crates).map_err(step("reading", &crates))?;
+    let stamp = format!("{} {}", sha256(&inputs), sha256(&crates));
+    let path = target.join(".inputs");
+    if fs::read_to_string(&path).is_ok_and(|found| found == stamp) {
+        return Ok(held);
+    }
+    unless_missing(fs::remove_dir_all(target)).map_err(step("emptying", target))?;
+    fs::create_dir_all(target).map_err(step("making", target))?;
+    if checkout.sources().is_none() {
+        crates::furnish(checkout, &cargo_home(checkout)).map_err(CompileError::Crates)?;
+    }
+    file::replace(&path, stamp.as_bytes()).map_err(CompileError::File)?;
+    Ok(held)
+}
+
+/// Where cargo unpacks the crates that were checked.
+fn cargo_home(checkout: &Checkout) -> PathBuf {
+    checkout.root().join(FOLDER).join("cargo")
+}
+
 /// Cargo without the variables that would change what it makes, and with the crates of the
 /// archive of all inputs, if that is what the checkout is built from.
 fn cargo(checkout: &Checkout) -> Result<Command, CompileError> {
@@ -135,9 +188,10 @@ fn cargo(checkout: &Checkout) -> Result<Command, CompileError> {
         command.env_remove(variable);
     }
     command.current_dir(checkout.root());
-    if let Some(sources) = checkout.sources() {
-        command.arg("--config").arg(sources.join("cargo/config.toml"));
-    }
+    match checkout.sources() {
+        Some(sources) => command.arg("--config").arg(sources.join("cargo/config.toml")),
+        None => command.env("CARGO_HOME", cargo_home(checkout)),
+    };
     Ok(command)
 }
 
@@ -149,7 +203,7 @@ fn folders(checkout: &Checkout) -> Result<Vec<(PathBuf, &'static str)>, CompileE
         folders.push((sources.join("crates"), CRATES));
         return Ok(folders);
     }
-    let registries = checkout::cargo_home().join("registry/src");
+    let registries = cargo_home(checkout).join("registry/src");
     for registry in fs::read_dir(&registries).map_err(step("listing", &registries))? {
         folders.push((registry.map_err(step("listing", &registries))?.path(), CRATES));
     }

@@ -15,6 +15,7 @@ pub mod checkout;
 pub mod compare;
 pub mod compile;
 pub mod configuration;
+pub mod crates;
 pub mod dates;
 pub mod disk;
 pub mod fat;

@@ -187,7 +187,24 @@ impl Lock {
         let packages = |packages: &BTreeMap<_, _>| packages.iter().map(version).collect();
         let mut moved = outcome::differences(&self.tools.0, &found.tools.0);
         moved.extend(outcome::differences(&packages(&self.packages), &packages(&found.packages)));
+        moved.extend(self.more_files(found));
         Ok(moved)
+    }
+}
+
+impl Lock {
+    /// Files that packages of the locked versions have and the lock file does not.
+    fn more_files(&self, found: &Inputs) -> Vec<Moved> {
+        let mut more = Vec::new();
+        for (name, package) in &found.packages {
+            let Some(locked) = self.packages.get(name) else { continue };
+            let files = package.files.iter().filter(|_| package.version == locked.version);
+            for (file, hash) in files.filter(|(file, _)| !locked.files.contains_key(*file)) {
+                let name = format!("{name}: {file}");
+                more.push(Moved { name, expected: None, found: Some(hash.to_string()) });
+            }
+        }
+        more
     }
 }
 
@@ -206,7 +223,7 @@ impl LockMode {
 }
 
 /// Refuses a package of the locked version with another file in it. A file that the lock file
-/// does not know yet is an input more, not another one.
+/// does not know yet is an input more, not another one: it moved.
 fn same_files(name: &str, locked: &Package, found: &Package) -> Result<(), LockError> {
     let differences = outcome::differences(&locked.files, &found.files);
     match differences.into_iter().find(|file| file.expected.is_some()) {

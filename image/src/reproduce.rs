@@ -1,5 +1,6 @@
 //! Builds everything again, elsewhere and as somebody else, and compares byte for byte.
 
+mod materials;
 mod surroundings;
 
 use std::collections::BTreeMap;
@@ -10,19 +11,19 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::assemble::PRODUCTS;
-use crate::checkout::{self, Checkout};
+use crate::checkout::Checkout;
 use crate::compare::{self, Difference};
 use crate::file::FileError;
-use crate::inputs::{self, InputsError};
+use crate::inputs::InputsError;
 use crate::kernel::Kernel;
 use crate::lock::LockMode;
-use crate::project::{self, ProjectError};
+use crate::project::ProjectError;
 use crate::proof;
+use crate::sources::SourcesError;
 use crate::tool::{Tool, ToolError};
 
 use surroundings::{Surroundings, copy};
 
-const CARGO: Tool = Tool { program: "cargo", package: "a Rust toolchain from rustup" };
 const OPENSSL: Tool = Tool { program: "openssl", package: "openssl" };
 
 /// What a build is compared with.
@@ -54,6 +55,8 @@ pub struct Comparison {
     pub missing: Vec<String>,
     /// Files that differ.
     pub differences: Vec<Difference>,
+    /// What was the same for both builds though it should not, and what would help.
+    pub unvaried: Vec<&'static str>,
 }
 
 /// Why nothing was compared.
@@ -81,6 +84,9 @@ pub enum ReproduceError {
     /// The inputs are not known.
     #[error(transparent)]
     Inputs(InputsError),
+    /// The archive of all inputs cannot be made.
+    #[error(transparent)]
+    Sources(SourcesError),
     /// The second build would be too much like the first, and the mode is strict.
     #[error(
         "LOCK=strict: this machine cannot build in other surroundings:{}\n'make deps' installs \
@@ -115,7 +121,7 @@ pub fn reproduce(
 ) -> Result<Comparison, ReproduceError> {
     let scratch = tempfile::Builder::new().prefix("tre-reproduce.").tempdir();
     let scratch = scratch.map_err(step("making a folder in", &env::temp_dir()))?;
-    let foreign = Surroundings::foreign(scratch.path().join("a/second/build/elsewhere"))?;
+    let mut foreign = Surroundings::foreign(scratch.path().join("a/second/build/elsewhere"))?;
     admit(lock, &foreign.unvaried)?;
     let certificate = certificate(scratch.path())?;
     // Without a cache there is none to know of.
@@ -128,7 +134,7 @@ pub fn reproduce(
         None => "the kernel is compiled anew",
         Some(_) => "the kernel is taken from the cache, and only linked anew",
     });
-    fetch(checkout)?;
+    materials::fetch(checkout)?;
     let build = Build { checkout, reused, lock, certificate: &certificate };
 
     let ordinary = Surroundings::ordinary(scratch.path().join("first"))?;
@@ -136,17 +142,22 @@ pub fn reproduce(
         Against::Existing => build.existing(&ordinary, known.as_ref())?,
         Against::Another => {
             say("first build: as this user, here and now");
-            build.run("first", &ordinary)?
+            build.run("first", &ordinary, &materials::copied(checkout, &ordinary)?)?
         }
     };
     say("second build:");
     foreign.words.iter().for_each(|word| say(&format!("  {word}")));
-    let second = build.run("second", &foreign)?;
+    let root = match checkout.sources() {
+        None => materials::archived(checkout, &mut foreign)?,
+        Some(_) => materials::copied(checkout, &foreign)?,
+    };
+    let second = build.run("second", &foreign, &root)?;
 
-    let comparison = compare(&first, &second)?;
+    let mut comparison = compare(&first, &second)?;
+    comparison.unvaried.clone_from(&foreign.unvaried);
     if !comparison.is_equal() {
         keep(checkout, &comparison, &first, &second)?;
-    } else if reused.is_none() {
+    } else if reused.is_none() && foreign.unvaried.is_empty() {
         proof::note(&kernel_in(&foreign)?.name()).map_err(ReproduceError::File)?;
     }
     Ok(comparison)
@@ -192,23 +203,13 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
-    /// Copies all sources to `place`, builds there, and lists what was made.
-    fn run(&self, which: &'static str, place: &Surroundings) -> Result<Files, ReproduceError> {
-        let root = place.checkout();
-        for file in project::files(self.checkout).map_err(ReproduceError::Project)? {
-            copy(&self.checkout.root().join(&file), &root.join(&file))?;
-        }
-        let home = checkout::cargo_home();
-        for part in ["config.toml", "registry/cache", "registry/index"] {
-            if home.join(part).exists() {
-                copy(&home.join(part), &place.cargo_home().join(part))?;
-            }
-        }
-        let kept = checkout::cache();
-        let (_, tarball) =
-            inputs::tpm_stack(self.checkout, &kept).map_err(ReproduceError::Inputs)?;
-        let name = tarball.strip_prefix(&kept).unwrap_or(&tarball);
-        copy(&tarball, &place.cache().join(name))?;
+    /// Builds the checkout `root` at `place`, and lists what was made.
+    fn run(
+        &self,
+        which: &'static str,
+        place: &Surroundings,
+        root: &Path,
+    ) -> Result<Files, ReproduceError> {
         if let Some(kernel) = self.reused {
             copy(kernel.folder(), &place.cache().join("kernel").join(kernel.name()))?;
         }
@@ -218,13 +219,13 @@ impl Build<'_> {
         let failed = |source| ReproduceError::Build { which, source };
         let mut arguments: Vec<OsString> =
             ["build", "--lock", lock, "--checkout"].map(Into::into).into();
-        arguments.extend([root.clone().into(), "--out".into(), out.clone().into()]);
+        arguments.extend([root.into(), "--out".into(), out.clone().into()]);
         place.run(&program()?, &arguments).map_err(failed)?;
         let kernel = match self.reused {
             Some(_) => None,
             None => Some(kernel_in(place)?.file()),
         };
-        let mut files = products(&root, kernel)?;
+        let mut files = products(root, kernel)?;
         files.insert(VARIABLES.into(), self.store(which, &out, place)?);
         Ok(files)
     }
@@ -284,15 +285,6 @@ fn certificate(folder: &Path) -> Result<PathBuf, ReproduceError> {
     command.arg("-keyout").arg(folder.join("key.pem")).arg("-out").arg(&path);
     OPENSSL.run(&mut command).map_err(ReproduceError::Tool)?;
     Ok(path)
-}
-
-/// Makes sure that every source is on this machine: the builds have no network.
-fn fetch(checkout: &Checkout) -> Result<(), ReproduceError> {
-    let arguments = [std::ffi::OsStr::new("fetch")];
-    checkout.run("tss/build.sh", &arguments).map_err(ReproduceError::Tool)?;
-    let mut command = CARGO.command().map_err(ReproduceError::Tool)?;
-    command.current_dir(checkout.root()).args(["fetch", "--quiet", "--locked"]);
-    CARGO.run_aloud(&mut command).map(drop).map_err(ReproduceError::Tool)
 }
 
 /// What a build in `root` made.

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::file::FileError;
 
+pub(crate) use make::{FOLDER, PROJECT};
 pub use make::{SourcesMade, make};
 
 /// The file that lists all others.
@@ -85,6 +86,9 @@ pub enum SourcesError {
     /// The project's own files are not known.
     #[error(transparent)]
     Project(crate::project::ProjectError),
+    /// A crate is not the one that is locked.
+    #[error(transparent)]
+    Crates(crate::crates::CratesError),
     /// What is to be archived comes from an archive already.
     #[error("sources: SOURCES names {}: that is the archive of all inputs", folder.display())]
     Already {
@@ -156,7 +160,7 @@ fn files_in(folder: &Path) -> Result<BTreeSet<String>, SourcesError> {
             let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
             if !kind.is_dir() {
                 files.insert(name);
-            } else if name != make::PROJECT {
+            } else if name != PROJECT {
                 folders.push(path);
             }
         }

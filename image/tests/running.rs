@@ -7,7 +7,7 @@ use core::time::Duration;
 use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use image::{disk, fat};
@@ -68,12 +68,7 @@ fn a_machine_asked_twice_to_stop_ends_well_and_keeps_its_state() {
         let state = folder.path().join("state");
         let mut machine = prepared(folder.path()).spawn().expect("starts");
         let said = || fs::read(state.join("serial.log")).unwrap_or_default();
-        for _ in 0..600 {
-            if !said().is_empty() || machine.try_wait().expect("is ours").is_some() {
-                break;
-            }
-            thread::sleep(Duration::from_millis(100));
-        }
+        speaks(&mut machine, &state.join("serial.log"));
         assert_eq!(at_work_in(&state).len(), 3, "{:?}", at_work_in(&state));
         if signal == Signal::INT {
             another_machine_on_the_same_disk_is_refused(folder.path());
@@ -89,6 +84,50 @@ fn a_machine_asked_twice_to_stop_ends_well_and_keeps_its_state() {
         assert_eq!(at_work_in(&state), Vec::<String>::new());
         assert!(state.join("tpm").is_dir() && state.join("vars.fd").is_file());
     }
+}
+
+/// Waits until the machine's console says something, or the machine has ended.
+fn speaks(machine: &mut Child, console: &Path) {
+    for _ in 0..600 {
+        let said = !fs::read(console).unwrap_or_default().is_empty();
+        if said || machine.try_wait().expect("is ours").is_some() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn the_machine_is_what_the_options_say() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let at = |name: &str| folder.path().join(name);
+    drop(prepared(folder.path()));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tre-image"));
+    command.args(["run", "--smp", "2", "--memory", "768"]);
+    for (option, path) in [
+        ("--state", at("state")),
+        ("--image", at("tre.img")),
+        ("--disk", at("data.img")),
+        ("--tpm-state", at("chip")),
+        ("--serial", at("console.log")),
+    ] {
+        command.arg(option).arg(path);
+    }
+    let mut machine = command.stdout(Stdio::piped()).spawn().expect("starts");
+    speaks(&mut machine, &at("console.log"));
+    let programs = at_work_in(folder.path());
+    let emulator = programs.iter().find(|line| line.contains("qemu-system"));
+    let emulator = emulator.unwrap_or_else(|| panic!("expected an emulator in {programs:?}"));
+    for words in ["-smp 2", "-m 768"] {
+        assert!(emulator.contains(words), "expected {words:?} in {emulator}");
+    }
+    kill_process(Pid::from_child(&machine), Signal::INT).expect("runs");
+    let output = machine.wait_with_output().expect("ends");
+    assert!(output.status.success());
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(!shown.contains('\u{1b}'), "the console was shown: {shown}");
+    assert!(at("chip/tpm").is_dir() && !at("state/tpm").exists());
+    assert!(!at("state/serial.log").exists() && at("state/vars.fd").is_file());
 }
 
 /// A terminal sends it to every process of the group: also to what makes the TPM.

@@ -46,6 +46,12 @@ key=$({
     gcc --version | head -n 1
     ld --version | head -n 1
     sha256sum <"$mbed"
+    versions autoconf autoconf-archive automake binutils gcc-12 libltdl-dev libtool m4 make patch perl
+    if [ -n "${SOURCES:-}" ]; then
+        sha256sum <"$SOURCES/index.json"
+    else
+        versions libc6-dev libmbedtls-dev linux-libc-dev
+    fi
 } | key_of)
 
 # Where the variant's finished archives lie.

@@ -39,7 +39,7 @@ impl PcrIndex {
     pub const P6: Self = Self(6);
     /// Secure boot policy.
     pub const P7: Self = Self(7);
-    /// Load options and foreign initrd, measured by the kernel's EFI stub.
+    /// Load options, measured by the kernel's EFI stub; by one that takes an initrd, that too.
     pub const P9: Self = Self(9);
     /// Deployment and start, measured by PID 1.
     pub const P11: Self = Self(11);

@@ -53,7 +53,7 @@ pub fn expectations(
         4 => exact(pcr, boot_manager(authenticode), "the EFI file's Authenticode hash"),
         5 => exact(pcr, exit_boot_services(), "no GPT; exit from boot services"),
         7 => exact(pcr, secure_boot.events(), secure_boot.reason()),
-        9 => exact(pcr, Vec::new(), "no load option and no foreign initrd"),
+        9 => exact(pcr, Vec::new(), "no load option; the kernel takes no initrd"),
         11 => Expectation::Deployment { reason: DEPLOYMENT_REASON.to_string() },
         16 | 23 => Expectation::Waived { reason: "resettable by any software".to_string() },
         17..=22 => exact(pcr, Vec::new(), "never launched dynamically"),

@@ -24,7 +24,9 @@ compared=$(cargo run --quiet --package image --bin tre-image -- lock --check)
 echo "$compared" | tee -a "$said"
 # The kernel is compiled again only if this very build of it has not been repeated before.
 step 'the same image, built again'
-cargo run --quiet --package image --bin tre-image -- reproduce --existing --kernel unproven --lock follow
+again=$(cargo run --quiet --package image --bin tre-image -- \
+    reproduce --existing --kernel unproven --lock follow)
+echo "$again" | tee -a "$said"
 step 'teeth'
 cargo run --quiet --package tre-tests --bin teeth
 step "done, tests skipped: $(grep -c 'skipped 1: ' "$said" || true)"

@@ -1,18 +1,19 @@
 //! A host that starts the right kernel with things of its own: an initial file system whose
 //! `/init` is another program, and a command line that asks for it.
 //!
-//! The kernel takes neither (`noinitrd` and the overriding command line are built in), but its
-//! EFI stub measures the options that it was given into PCR 9: the box comes up locked, and the
-//! verifier says where it was touched.
+//! The kernel takes neither (`noinitrd` and the overriding command line are built in). Its EFI stub
+//! measures the options that it was given into PCR 9, and nothing of an initrd that it does not
+//! load: the box comes up locked, and the verifier says where it was touched.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use attest_verifier::Trust;
 use attest_verifier::core::check::Check;
 use image::machine::{DirectBoot, Machine, MachineConfig};
-use measured_boot::digest::Sha256Digest;
+use measured_boot::digest::{Sha256Digest, sha256};
+use measured_boot::eventlog::EventLog;
 use measured_boot::pcr::PcrIndex;
 use tre_tests::appliance::Appliance;
 use tre_tests::domain::TestDomain;
@@ -50,10 +51,20 @@ pub(crate) async fn initrd_and_command_line_are_ignored_and_named(
     ensure!(found.verdict.is_err(), "a box started from outside is never accepted");
     let pcr9 = found.evidence.pcrs.get(usize::from(PcrIndex::P9.number()));
     ensure!(pcr9.is_some_and(|value| value.0 != Sha256Digest::ZERO.0), "PCR 9 is {pcr9:?}");
+    let log = found.evidence.event_log.as_slice();
+    let log = EventLog::parse(log).map_err(|error| anyhow!("the box's event log: {error}"))?;
+    let measured: Vec<_> = log.events_of(PcrIndex::P9).map(|event| event.sha256()).collect();
+    ensure!(measured == [Some(sha256(&load_options()))], "PCR 9 is of {measured:?}");
     let named = |check: &Check| found.checks.iter().any(|row| row.check == *check && !row.ok);
     ensure!(named(&Check::Pcr(PcrIndex::P9)), "expected PCR 9 named in {:?}", found.checks);
     machine.stop()?;
     Ok(())
+}
+
+/// What QEMU's loader hands to the kernel: the command line, where the initrd is, in UTF-16.
+fn load_options() -> Vec<u8> {
+    let text = format!("{COMMAND_LINE} initrd=initrd\0");
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
 }
 
 /// An archive with `/init`, a static program without a library that says one line, for ever.

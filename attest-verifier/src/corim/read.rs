@@ -7,6 +7,7 @@ use attest_verifier_core::measured_boot::pcr::PcrIndex;
 use corim::cbor::DecodeLimits;
 use corim::error::{BuilderError, ValidationError};
 use corim::types::common::{MeasuredElement, ValidityMap};
+use corim::types::corim::CorimId;
 use corim::types::measurement::{
     Digest, IntegrityRegisterId, MeasurementMap, MeasurementValuesMap, SvnChoice,
 };
@@ -34,6 +35,9 @@ pub enum CorimError {
     /// Not CBOR, or no unsigned CoRIM.
     #[error("expected an unsigned CoRIM: {0}")]
     Decode(#[source] ValidationError),
+    /// Our values, and something beside them, or in another encoding.
+    #[error("expected what `corim export` writes of these values alone, found more")]
+    More,
     /// Not one CoMID with one reference-values triple and nothing else.
     #[error("expected one CoMID with one reference-values triple, found another structure")]
     Structure,
@@ -91,22 +95,23 @@ impl ReferenceValues {
         let ([comid], 1) = (decoded.comids.as_slice(), decoded.corim.tags.len()) else {
             return Err(CorimError::Structure);
         };
-        let mut others = comid.triples.clone();
-        let Some(triples) = others.reference_triples.take() else {
+        let triples = comid.triples.reference_triples.as_deref();
+        let Some([ReferenceTriple(environment, measurements)]) = triples else {
             return Err(CorimError::Structure);
         };
-        let [ReferenceTriple(environment, measurements)] = triples.as_slice() else {
-            return Err(CorimError::Structure);
-        };
-        if others.endorsed_triples.is_some() || others.conditional_endorsement.is_some() {
-            return Err(CorimError::Structure);
-        }
+        let CorimId::Text(id) = &decoded.corim.id else { return Err(CorimError::Structure) };
         let class = environment.class.as_ref().filter(|_| environment.instance.is_none());
         let class = class.filter(|class| class.vendor.as_deref() == Some(VENDOR));
         let platform = class.and_then(|class| class.model.clone());
         let platform = platform.ok_or(CorimError::Environment)?;
         let (valid_from, valid_until) = dates(decoded.corim.rim_validity.as_ref())?;
-        Measurements::collect(measurements)?.into_values(platform, valid_from, valid_until)
+        let values = Measurements::collect(measurements)?;
+        let values = values.into_values(platform, valid_from, valid_until)?;
+        // Other triples, tags, entities, profiles: whatever else it says is not of ours.
+        match values.to_corim(id)? == bytes {
+            true => Ok(values),
+            false => Err(CorimError::More),
+        }
     }
 }
 

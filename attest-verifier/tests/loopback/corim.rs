@@ -103,8 +103,8 @@ fn what_our_export_does_not_write_is_refused_by_its_name() {
     let one = |key: &str, values: &MeasurementValuesMap| vec![measurement(key, values.clone())];
     let other = refusal("somebody else", one("image", &right), false);
     assert!(matches!(other, CorimError::Environment), "{other}");
-    let endorsed = refusal(VENDOR, one("image", &right), true);
-    assert!(matches!(endorsed, CorimError::Structure), "{endorsed}");
+    let endorsed = refusal(VENDOR, ours(), true);
+    assert!(matches!(endorsed, CorimError::More), "{endorsed}");
     let missing = refusal(VENDOR, one("image", &right), false);
     assert!(matches!(missing, CorimError::Missing { key: "pcrs" }), "{missing}");
     let twice = [one("image", &right), one("image", &digest(&[2; 32]))].concat();
@@ -115,12 +115,17 @@ fn what_our_export_does_not_write_is_refused_by_its_name() {
     assert!(matches!(wrong, CorimError::Value { .. }), "{wrong}");
 }
 
-/// Our own CoRIM with one measurement in another's place.
-fn spoilt(key: &str, mval: &MeasurementValuesMap) -> CorimError {
+/// Every measurement of a CoRIM of ours.
+fn ours() -> Vec<MeasurementMap> {
     let bytes = values().to_corim("x").unwrap();
     let (_, comids) = corim::validate::decode_and_validate_at(&bytes, 1_700_000_000).unwrap();
     let triples = comids[0].triples.reference_triples.clone().unwrap();
-    let mut measurements = triples[0].measurements().to_vec();
+    triples[0].measurements().to_vec()
+}
+
+/// Our own CoRIM with one measurement in another's place.
+fn spoilt(key: &str, mval: &MeasurementValuesMap) -> CorimError {
+    let mut measurements = ours();
     let named = Some(MeasuredElement::Text(key.to_owned()));
     match measurements.iter_mut().find(|measurement| measurement.mkey == named) {
         Some(measurement) => measurement.mval = mval.clone(),

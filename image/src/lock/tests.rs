@@ -110,6 +110,20 @@ fn a_moved_version_is_named_with_both_versions() {
     assert_eq!(words, ["linux-source-6.12: 6.12.1 -> 6.12.2"]);
 }
 
+/// One archive more in a package of the same version would be linked without a word.
+#[test]
+fn a_file_more_than_locked_has_moved() {
+    let mut found = inputs();
+    let libc = found.packages.get_mut("libc6-dev").expect("locked");
+    libc.files.insert("libevil.a".into(), sha256(b"more"));
+    let moved = lock().moved(&found).expect("compares");
+    let [Moved { name, expected: None, found: Some(hash) }] = moved.as_slice() else {
+        panic!("expected one file more, found {moved:?}");
+    };
+    assert_eq!((name.as_str(), hash), ("libc6-dev: libevil.a", &sha256(b"more").to_string()));
+    assert!(matches!(LockMode::Strict.admit(&moved), Err(LockError::Moved(_))));
+}
+
 #[test]
 fn a_missing_and_a_new_tool_have_moved() {
     let mut found = inputs();

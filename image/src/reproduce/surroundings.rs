@@ -9,6 +9,7 @@ use std::process::Command;
 use super::{ReproduceError, step};
 use crate::checkout;
 use crate::file::FileError;
+use crate::sources;
 use crate::tool::{Tool, ToolError};
 
 const SHELL: Tool = Tool { program: "sh", package: "dash" };
@@ -16,8 +17,9 @@ const UNSHARE: Tool = Tool { program: "unshare", package: "util-linux" };
 const FAKETIME: Tool = Tool { program: "faketime", package: "faketime" };
 const LOCALEDEF: Tool = Tool { program: "localedef", package: "libc-bin" };
 
-/// Options that make the process somebody else, who still may read what this user may.
-const OTHER_USER: [&str; 3] = ["--user", "--map-user=nobody", "--map-group=nogroup"];
+/// Options that make the process somebody else, who still may read what this user may, without a
+/// network.
+const OTHER_USER: [&str; 4] = ["--user", "--map-user=nobody", "--map-group=nogroup", "--net"];
 
 /// How far the other clock is ahead.
 const OTHER_TIME: [&str; 2] = ["-f", "+400d"];
@@ -68,9 +70,7 @@ impl Surroundings {
         let (wrapped, unvaried) = (Vec::new(), Vec::new());
         let words = [
             format!("folder: {}", folder.display()),
-            "home, cargo home, cache: empty ones of its own; crates and tarballs are copied, \
-             and checked by their hashes"
-                .into(),
+            "home, cargo home, cache: empty ones of its own".into(),
             "umask: 077".into(),
             format!("time zone: {OTHER_ZONE}"),
             "number of processes: one more".into(),
@@ -84,9 +84,18 @@ impl Surroundings {
         Ok(new)
     }
 
-    /// Where the checkout is to be.
-    pub(super) fn checkout(&self) -> PathBuf {
-        self.folder.join("checkout")
+    /// The folder of all this.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Builds from the archive of all inputs, unpacked here. Returns where its checkout is.
+    pub(super) fn build_from_archive(&mut self) -> PathBuf {
+        let archive = self.folder.join(sources::FOLDER);
+        let checkout = archive.join(sources::PROJECT);
+        self.words.push("inputs: from the archive of `make sources` alone".into());
+        self.variables.push((checkout::SOURCES, archive.into()));
+        checkout
     }
 
     /// Its cargo home.
@@ -145,7 +154,7 @@ impl Surroundings {
             return Ok(());
         }
         self.wrap(UNSHARE, &OTHER_USER)?;
-        self.words.push("user: nobody".into());
+        self.words.extend(["user: nobody".into(), "network: none".into()]);
         Ok(())
     }
 

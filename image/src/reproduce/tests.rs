@@ -54,10 +54,13 @@ fn a_file_that_one_build_did_not_make_is_a_difference() {
     }
 }
 
-/// What a program sees of itself in `place`: umask, home, time zone.
+/// What a program sees of itself in `place`: umask, home, time zone, user, locale, the year.
 fn seen(place: &Surroundings, folder: &Path) -> Vec<String> {
     let out = folder.join("seen");
-    let script = format!("umask >{0}; echo $HOME >>{0}; date +%z >>{0}", out.display());
+    let script = format!(
+        "(umask; echo $HOME; date +%z; id -un; locale 2>/dev/null | grep LC_TIME; date +%s) >{}",
+        out.display()
+    );
     let arguments = ["-c".into(), script.into()];
     place.run(Path::new("/bin/sh"), &arguments).expect("runs");
     fs::read_to_string(out).expect("reads").lines().map(String::from).collect()
@@ -69,8 +72,17 @@ fn the_second_build_is_somebody_elsewhere() {
     let ordinary = Surroundings::ordinary(folder.path().join("one")).expect("made");
     let foreign = Surroundings::foreign(folder.path().join("other")).expect("made");
     let home = |name: &str| folder.path().join(name).join("home").display().to_string();
-    assert_eq!(seen(&ordinary, folder.path()), ["0022".into(), home("one"), "+0000".into()]);
-    assert_eq!(seen(&foreign, folder.path()), ["0077".into(), home("other"), "+1337".into()]);
+    let (one, other) = (seen(&ordinary, folder.path()), seen(&foreign, folder.path()));
+    assert_eq!(one[..3], ["0022".into(), home("one"), "+0000".into()]);
+    assert_eq!(other[..3], ["0077".into(), home("other"), "+1337".into()]);
+    // Here as everywhere: what is not said to be left is another.
+    for (row, what) in [(3, "user: "), (4, "locale: "), (5, "clock: ")] {
+        let left = foreign.unvaried.iter().any(|unvaried| unvaried.starts_with(what));
+        assert_eq!(one[row] == other[row], left, "{what}{} and {}", one[row], other[row]);
+    }
+    let year = |clock: &str| clock.parse::<u64>().expect("seconds") / (365 * 86_400);
+    let moved = foreign.unvaried.iter().all(|unvaried| !unvaried.starts_with("clock: "));
+    assert_eq!(year(&other[5]) > year(&one[5]), moved, "{one:?} {other:?}");
     let words = foreign.words.join("\n");
     for varied in ["folder: ", "umask: ", "time zone: ", "user: ", "locale: ", "clock: "] {
         assert!(words.contains(varied), "nothing is said of {varied:?} in\n{words}");

@@ -8,6 +8,7 @@ use measured_boot::manifest::Versions;
 
 use super::{Archive, SourcesError, hash_of, step};
 use crate::checkout::{self, Checkout};
+use crate::crates;
 use crate::inputs::{self, BUILT_AGAINST, InputsError};
 use crate::project::{self, ProjectError};
 use crate::tool::Tool;
@@ -17,10 +18,10 @@ const DPKG_QUERY: Tool = Tool { program: "dpkg-query", package: "dpkg" };
 const TAR: Tool = Tool { program: "tar", package: "tar" };
 
 /// The folder of the checkout's own files.
-pub(super) const PROJECT: &str = "project";
+pub(crate) const PROJECT: &str = "project";
 
 /// What the archive unpacks to.
-const FOLDER: &str = "sources";
+pub(crate) const FOLDER: &str = "sources";
 
 /// Packages of which single files are taken, as they lie.
 const SINGLE_FILES: [&str; 2] = ["linux-source-6.12", "ovmf"];
@@ -120,17 +121,16 @@ fn stack(checkout: &Checkout, folder: &Path) -> Result<(), SourcesError> {
     copy(&kept, &folder.join(name))
 }
 
-/// Copies every crate that `Cargo.lock` names; cargo checks each against it.
+/// Copies every crate that `Cargo.lock` names, and that it is it.
 fn crates(checkout: &Checkout, folder: &Path) -> Result<(), SourcesError> {
+    let home = tempfile::tempdir().map_err(step("making a folder in", &std::env::temp_dir()))?;
+    let home = home.path().join("cargo");
+    crates::furnish(checkout, &home).map_err(SourcesError::Crates)?;
     let config = folder.join("cargo/config.toml");
     write(&config, CARGO_CONFIG.as_bytes())?;
     let mut command = CARGO.command().map_err(SourcesError::Tool)?;
-    command.current_dir(checkout.root()).args([
-        "vendor",
-        "--locked",
-        "--versioned-dirs",
-        "--quiet",
-    ]);
+    command.current_dir(checkout.root()).env("CARGO_HOME", &home);
+    command.args(["vendor", "--locked", "--versioned-dirs", "--quiet"]);
     CARGO.run_aloud(command.arg(folder.join("crates"))).map_err(SourcesError::Tool)?;
     Ok(())
 }
