@@ -29,6 +29,7 @@ async fn every_bill_of_a_day_equals_its_recomputation() -> Result<()> {
         if let Some(policy) = policy.as_object_mut() {
             policy.insert("slot_ms".to_owned(), 500.into());
             policy.insert("grace_ms".to_owned(), 3_000.into());
+            policy.insert("lateness_slots".to_owned(), 60.into());
         }
     })?;
     let machine = HostedMachine::make(&domain, "box")?;

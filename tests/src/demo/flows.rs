@@ -86,12 +86,14 @@ pub async fn run(stage: &Stage, homes: &Homes) -> Result<Seen> {
     let meters = replay_all(meters, homes, start).await?;
     let event = event.await?.context("demand side manager")?;
 
-    // The last slot closes a grace after its end; a slot more and every bill is out.
+    // The last slot closes a grace after its end; a slot more and every sum is out.
     let over = policy.close_of(start.plus(SLOTS_U64));
     wait_until(over).await?;
     let mut dno = Dno(stage.link(Role::Dno, "dno-1").await?);
     let aggregates = dno.all_aggregates(start).await.context("network operator")?;
     let extra = ask_once_more(&mut dno, homes, &policy).await.context("network operator")?;
+    // A bill waits for late readings.
+    wait_until(policy.close_of(start.plus(SLOTS_U64).plus(policy.lateness_slots))).await?;
     let mut bills = Vec::new();
     for number in 0..2 {
         let mut supplier = Supplier(stage.link(Role::Supplier, &supplier(number)).await?);

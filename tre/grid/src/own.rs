@@ -28,13 +28,14 @@ impl Grid {
     pub fn account(&self, meter: &PeerId) -> Result<Account, Refusal> {
         let (point, stint) = self.own(meter)?;
         let account = self.accounts.account(stint.account).ok_or(ViewRefusal::NoConnection)?;
-        let running = account.running(stint.tariff);
+        let unbilled = || account.unbilled(stint.tariff);
+        let owed = unbilled().try_fold(NanoCurrency::ZERO, |sum, it| sum.checked_add(it.total()));
         let record = self.record(stint).ok_or(ViewRefusal::NoConnection)?;
         let held = |reading: &Reading| stint.holds(reading.slot);
         Ok(Account {
             // Of a final bill that went out nothing runs on.
-            period_from: running.map_or(stint.to, |running| running.from),
-            running_nano: running.map_or(NanoCurrency::ZERO, |it| it.total()).get().to_string(),
+            period_from: unbilled().map(|it| it.from).min().unwrap_or(stint.to),
+            running_nano: owed.unwrap_or_default().get().to_string(),
             over_capacity: account.over_capacity,
             time: self.now,
             record,

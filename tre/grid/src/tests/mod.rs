@@ -210,6 +210,11 @@ impl Town {
         }
     }
 
+    /// Goes on until no reading of a slot before `end` may come any more.
+    fn settle(&mut self, end: u64) {
+        self.close(end + self.grid.policy().lateness_slots - 1);
+    }
+
     /// What a home's record says: its account and meter have its name.
     fn home(name: &str, from: u64, to: Option<u64>) -> ConnectionRecord {
         ConnectionRecord {
