@@ -80,13 +80,13 @@ impl Grid {
 
     fn groups_of(&self, point: u32) -> Vec<AccountGroup> {
         let mut found = Vec::new();
-        for (id, group) in &self.groups.0 {
+        for (key, group) in &self.groups.0 {
             let present = group.present(self.begun);
             let latest = group.memberships.last().filter(|it| it.from > self.begun);
             let named = present.into_iter().chain(latest);
             let named = named.filter(|it| it.members.binary_search(&point).is_ok());
             if let Some(membership) = named.min_by_key(|it| it.from) {
-                let (dno, group) = (group.dno.clone(), id.clone());
+                let (dno, group) = (key.dno.clone(), key.group.clone());
                 found.push(AccountGroup { dno, group, from_slot: membership.from });
             }
         }

@@ -163,7 +163,7 @@ fn a_membership_said_again_is_no_other_membership() {
     assert_eq!(town.put_group("dno", "g", &["home-2", "home-0", "home-1"]), Ok(Outcome::Done));
     let groups = town.grid.groups(&id("dno")).groups;
     assert_eq!(groups[0].from_slot, slot(START + 1));
-    assert_eq!(town.grid.groups.0[&id("g")].memberships.len(), 1);
+    assert_eq!(town.group("g").memberships.len(), 1);
 }
 
 /// What an operator does in one slot: which group, which of the points; what becomes of a point;

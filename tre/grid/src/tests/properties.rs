@@ -72,9 +72,14 @@ fn release_is_the_clipped_sum(sent: &[(u64, u64, u64, u64)], order: &[Index]) {
     let seed = seed(town.steps);
     town.go(START + 2, GRACE_MS);
     let row = town.aggregates("dno").pop().expect("a release");
-    let noise =
-        noise(&town.grid.policy().monitoring, Span::Slot, &seed, slot(START + 1), &row.group)
-            .expect("drawn");
+    let noise = noise(
+        &town.grid.policy().monitoring,
+        Span::Slot,
+        &seed,
+        slot(START + 1),
+        &key("dno", &row.group),
+    )
+    .expect("drawn");
     assert_eq!(row.released_wh.expect("released").get(), expected + noise);
 }
 
