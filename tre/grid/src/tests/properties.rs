@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::sample::Index;
+use proptest::sample::{Index, subsequence};
 
 use super::*;
 use crate::releases::noise;
@@ -18,11 +18,12 @@ proptest! {
     })]
 
     #[test]
-    fn a_release_is_the_clipped_sum_for_any_order(
-        sent in vec((0..HOMES, 0_u64..8, 0_u64..7_000, 0_u64..7_000), 0..40),
-        order in vec(any::<Index>(), 80),
+    fn a_release_is_the_clipped_sum_for_any_order_and_interleaving(
+        sent in vec(((0..HOMES, 1_u64..3, 0_u64..8), (0_u64..7_000, 0_u64..7_000)), 0..60),
+        order in vec(any::<Index>(), 120),
+        groups in vec(subsequence((0..HOMES).collect::<Vec<_>>(), 3..=5), 1..4),
     ) {
-        release_is_the_clipped_sum(&sent, &order);
+        release_is_the_clipped_sum(&sent, &order, &groups);
     }
 
     #[test]
@@ -48,39 +49,47 @@ fn home(number: u64) -> String {
     format!("home-{number}")
 }
 
-/// Without its noise a release is the clipped sum of the values with the highest counters, in
-/// whatever order they came and however often. `sent` is (home, counter, import, export).
-fn release_is_the_clipped_sum(sent: &[(u64, u64, u64, u64)], order: &[Index]) {
-    // One value for each home and counter; each may be sent several times.
-    let values = sent.iter().map(|&(home, seq, import, export)| ((home, seq), (import, export)));
-    let values: Vec<_> = values.collect::<BTreeMap<_, _>>().into_iter().collect();
-    let names: Vec<String> = (0..HOMES).map(home).collect();
-    let members: Vec<&str> = names.iter().map(String::as_str).collect();
+/// Home, slot and counter of a reading; import and export.
+type Metered = ((u64, u64, u64), (u64, u64));
+
+/// Without its noise a release is the clipped sum of its members' values with the highest counters,
+/// in whatever order they came and however often, readings of two open slots in between each other,
+/// and whatever other groups its members are in.
+fn release_is_the_clipped_sum(sent: &[Metered], order: &[Index], groups: &[Vec<u64>]) {
+    // One value for each home, slot and counter; each may be sent several times.
+    let values: Vec<_> = sent.iter().copied().collect::<BTreeMap<_, _>>().into_iter().collect();
     let mut town = Town::with_homes(5);
-    assert_eq!(town.put_group("dno", "g", &members), Ok(Outcome::Done));
-    town.go(START + 1, GRACE_MS);
+    for (number, members) in (0..).zip(groups) {
+        let names: Vec<String> = members.iter().map(|&member| home(member)).collect();
+        let members: Vec<&str> = names.iter().map(String::as_str).collect();
+        assert_eq!(town.put_group("dno", &format!("g{number}"), &members), Ok(Outcome::Done));
+    }
+    // Slot START + 2 has begun, and START + 1 has not closed yet.
+    town.go(START + 1, 0);
+    town.go(START + 2, 0);
     let mut latest = BTreeMap::new();
     for index in order.iter().filter(|_| !values.is_empty()) {
-        let ((number, seq), (import, export)) = values[index.index(values.len())];
-        town.read_both(&home(number), START + 1, (import, export), seq);
-        let kept = latest.entry(number).or_insert((seq, import, export));
+        let ((number, offset, seq), (import, export)) = values[index.index(values.len())];
+        town.read_both(&home(number), START + offset, (import, export), seq);
+        let kept = latest.entry((number, offset)).or_insert((seq, import, export));
         *kept = (*kept).max((seq, import, export));
     }
-    let within = latest.values().filter(|(_, import, export)| *import.max(export) <= 5_000);
-    let net = within.map(|(_, import, export)| import.cast_signed() - export.cast_signed());
-    let expected: i64 = net.map(|net| net.clamp(-1_000, 1_000)).sum();
-    let seed = seed(town.steps);
-    town.go(START + 2, GRACE_MS);
-    let row = town.aggregates("dno").pop().expect("a release");
-    let noise = noise(
-        &town.grid.policy().monitoring,
-        Span::Slot,
-        &seed,
-        slot(START + 1),
-        &key("dno", &row.group),
-    )
-    .expect("drawn");
-    assert_eq!(row.released_wh.expect("released").get(), expected + noise);
+    for offset in 1..3 {
+        let seed = seed(town.steps);
+        town.close(START + offset);
+        let rows = town.aggregates("dno").into_iter();
+        let rows: Vec<_> = rows.filter(|row| row.slot == slot(START + offset)).collect();
+        assert_eq!(rows.len(), groups.len());
+        for (row, members) in rows.iter().zip(groups) {
+            let counting = members.iter().filter_map(|&member| latest.get(&(member, offset)));
+            let within = counting.filter(|(_, import, export)| *import.max(export) <= 5_000);
+            let net = within.map(|(_, import, export)| import.cast_signed() - export.cast_signed());
+            let expected: i64 = net.map(|net| net.clamp(-1_000, 1_000)).sum();
+            let (rules, key) = (&town.grid.policy().monitoring, key("dno", &row.group));
+            let noise = noise(rules, Span::Slot, &seed, row.slot, &key).expect("drawn");
+            assert_eq!(row.released_wh.expect("released").get(), expected + noise);
+        }
+    }
 }
 
 /// Nearest multiple, ties to the even one; written without the code under test.
