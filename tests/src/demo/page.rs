@@ -180,7 +180,8 @@ fn attack_table(page: &mut String, table: Option<&Value>) -> Result<()> {
     let rows = table["attacks"].as_array().context("attacks")?;
     writeln!(
         page,
-        "<p>Each played {} times on real readings; a coin is right half of the time.</p><table><tr>\
+        "<p>Each played {} times on real readings, those on the wire as often as they say; a coin is \
+        right half of the time.</p><table><tr>\
         <th>attack</th><th class=\"n\">right</th><th class=\"n\">bound</th><th></th><th>who does what</th>\
         </tr>",
         text(&table["rounds"])
