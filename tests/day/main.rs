@@ -8,7 +8,7 @@ use anyhow::Result;
 use tempfile::TempDir;
 use tre_tests::demo::homes::{Cut, Homes};
 use tre_tests::demo::stage::{NewBox, Running};
-use tre_tests::demo::{flows, report, stage};
+use tre_tests::demo::{flows, page, page_check, report, stage};
 use tre_tests::domain::TestDomain;
 use tre_tests::hosted::HostedMachine;
 use tre_tests::place;
@@ -29,6 +29,7 @@ async fn every_bill_of_a_day_equals_its_recomputation() -> Result<()> {
         if let Some(policy) = policy.as_object_mut() {
             policy.insert("slot_ms".to_owned(), 500.into());
             policy.insert("grace_ms".to_owned(), 3_000.into());
+            policy.insert("lateness_slots".to_owned(), 60.into());
         }
     })?;
     let machine = HostedMachine::make(&domain, "box")?;
@@ -40,6 +41,8 @@ async fn every_bill_of_a_day_equals_its_recomputation() -> Result<()> {
     let out = TempDir::new()?;
     assert!(report::write(out.path(), &stage.shown, &homes, &seen)?, "a bill differs: see above");
     assert_eq!(seen.bills.len(), 45, "one bill a home");
+    let page = std::fs::read_to_string(out.path().join("report.html"))?;
+    page_check::check(&page, page::attacks(&report::attacks())?.as_ref())?;
     let spent = seen.extra.iter().filter(|row| row.withheld == Some(Withheld::BudgetSpent));
     assert!(spent.count() > 0, "a second sum of the same homes went out: {:?}", seen.extra);
     let (pseudo_bids, accepted, outcome) = &seen.event;

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::expect_used, reason = "a test stops where its own tools fail")]
 
+mod alike;
 mod bad;
 mod batch;
 mod crowd;

@@ -12,9 +12,12 @@
 mod relay;
 mod scene;
 
+use std::fs;
 use std::io::Write as _;
 
 use rand_core::{OsRng, RngCore as _};
+use serde_json::{Value, json};
+use tre_tests::place;
 use tre_wire::message::meter::Bid;
 use tre_wire::units::{PricePerKwh, WattHours};
 
@@ -73,13 +76,32 @@ async fn a_packet_trace_does_not_tell_a_bidder_from_who_does_not_bid() {
     for (meter, bid) in bidders.into_iter().enumerate() {
         polls.push((bid, scene.poll(meter).await.expect("a trace")));
     }
-    for (what, traces, second) in [("answers", answers, EVENTS), ("outcomes", polls, 1)] {
-        let (known, unknown) = ((&traces[0].1, &traces[second].1), &traces[2 * second..]);
+    let games = [("answers", answers, EVENTS), ("outcomes", polls, 1)];
+    let mut rows = Vec::new();
+    for (what, traces, second) in &games {
+        let (known, unknown) = ((&traces[0].1, &traces[*second].1), &traces[2 * second..]);
         let (right, all) = (right(known, unknown), unknown.len());
         let told = format!("{what}: right of {right} in {all} traces, bound a coin's");
         writeln!(std::io::stderr(), "{told}").expect("an error stream");
-        for (bid, trace) in &traces {
-            assert_eq!(trace, known.0, "{what}: told apart; bid: {bid}");
+        rows.push(json!({
+            "name": format!("wire-{what}"),
+            "what": format!("whoever watches the wire: is it a bidder's? {all} traces of {what}"),
+            "right_permille": right * 1_000 / all,
+            "bound_permille": 500,
+            "held": traces.iter().all(|(_, trace)| trace == known.0),
+        }));
+    }
+    keep(&json!({ "rounds": 1, "attacks": rows })).expect("a table");
+    for (what, traces, _) in &games {
+        for (bid, trace) in traces {
+            assert_eq!(trace, &traces[0].1, "{what}: told apart; bid: {bid}");
         }
     }
+}
+
+/// Leaves the table where `make attacks` takes it up.
+fn keep(table: &Value) -> anyhow::Result<()> {
+    let folder = place::root().join("target/attacks");
+    fs::create_dir_all(&folder)?;
+    Ok(fs::write(folder.join("traffic.json"), serde_json::to_vec_pretty(table)?)?)
 }

@@ -10,7 +10,7 @@
 use anyhow::{Context as _, Result};
 use tre_wire::journal::Command;
 use tre_wire::message::registrar::ConnectionRecord;
-use tre_wire::message::supplier::{EndPeriod, PostPrices};
+use tre_wire::message::supplier::{Bill, EndPeriod, PostPrices};
 use tre_wire::units::{PricePerKwh, Watts};
 
 use crate::game::{Attack, Bound};
@@ -77,6 +77,12 @@ pub(crate) const ATTACKS: &[Attack] = &[
         },
     },
     Attack {
+        name: "held",
+        what: "supplier on the wire: holds one reading back until the bill has gone out",
+        bound: Bound::Nothing,
+        play: |readings, coin| play(readings, coin, |_| CEILING, PERIOD, Stay::Held),
+    },
+    Attack {
         name: "tiny-tariff",
         what: "supplier: a tariff of the victim's own, whose price changes between the two slots",
         bound: Bound::Nothing,
@@ -93,25 +99,44 @@ const CEILING: i64 = 1_000_000;
 /// Slots of the period.
 const PERIOD: u64 = 288;
 
-/// The first of the two slots between which the coin decides.
+/// The first of the two slots between which the coin decides, but where one is held back.
 const TARGET: u64 = 100;
+
+/// How long a missing reading may come, and the supplier holds it back. Unit: slots.
+const LATENESS: u64 = 8;
 
 /// How much more the victim draws in one of them. Unit: Wh.
 const MORE_WH: u64 = 500;
 
-/// Until when the victim is on the tariff of all, or that it is on one of its own.
+/// Until when the victim is on the tariff of all, or that it is on one of its own, or that its
+/// reading of [`TARGET`] is held back.
 #[derive(Clone, Copy, Debug)]
 enum Stay {
     Whole,
     Until(u64),
     Alone,
+    Held,
 }
 
 impl Stay {
+    /// The first of the two slots between which the coin decides.
+    const fn target(self) -> u64 {
+        match self {
+            Self::Whole | Self::Until(_) | Self::Alone => TARGET,
+            // The last two of the period: what is held back may still come.
+            Self::Held => PERIOD - 2,
+        }
+    }
+
+    /// Whether the supplier holds the reading of a slot back.
+    fn holds(self, offset: u64) -> bool {
+        matches!(self, Self::Held) && offset == self.target()
+    }
+
     /// The victim's tariff.
     const fn tariff(self) -> &'static str {
         match self {
-            Self::Whole | Self::Until(_) => "flat",
+            Self::Whole | Self::Until(_) | Self::Held => "flat",
             Self::Alone => "alone",
         }
     }
@@ -131,17 +156,17 @@ fn play(
     let energy = |offset: u64, later: bool| {
         let row = usize::try_from(offset).unwrap_or_default().checked_rem(DAY);
         let base = row.and_then(|row| home.get(row)).copied().unwrap_or_default();
-        let more = offset == TARGET.saturating_add(u64::from(later));
+        let more = offset == stay.target().saturating_add(u64::from(later));
         base.saturating_add(if more { MORE_WH } else { 0 })
     };
     let mut town = Town::found(coin, |policy| {
-        (policy.slot_ms, policy.grace_ms, policy.lateness_slots) = (900_000, 0, 0);
+        (policy.slot_ms, policy.grace_ms, policy.lateness_slots) = (900_000, 0, LATENESS);
         policy.billing.minimum_period_slots = PERIOD;
         Ok(())
     })?;
     let own = format!("m{VICTIM}");
     let last = match stay {
-        Stay::Whole => PERIOD,
+        Stay::Whole | Stay::Held => PERIOD,
         Stay::Until(offset) => {
             follow(&mut town, offset, ("next", "flat"))?;
             offset
@@ -155,24 +180,41 @@ fn play(
     end_period(&mut town, stay.tariff(), end)?;
     for offset in 0..PERIOD {
         town.go(START.saturating_add(offset))?;
-        if offset < last {
+        if offset < last && !stay.holds(offset) {
             town.read(&own, START.saturating_add(offset), energy(offset, later))?;
         }
     }
     town.go(START.saturating_add(PERIOD))?;
-    let bills = town.grid.bills_of_supplier(&"supplier".parse()?);
     let wanted = (own.as_str(), stay.tariff());
-    let bill = bills.iter().find(|bill| (bill.account.as_str(), bill.tariff.as_str()) == wanted);
+    let early_bill = bill(&town, wanted)?;
+    town.go(START.saturating_add(PERIOD).saturating_add(LATENESS / 2))?;
+    if stay.holds(stay.target()) {
+        town.read(&own, START.saturating_add(stay.target()), energy(stay.target(), later))?;
+    }
+    town.go(START.saturating_add(PERIOD).saturating_add(LATENESS))?;
+    let missing = |offset| early_bill.is_some() && stay.holds(offset);
+    let bill = match &early_bill {
+        Some(bill) => Some(bill.clone()),
+        None => bill(&town, wanted)?,
+    };
     let Some(bill) = bill.filter(|_| published) else { return Ok(coin.toss() == later) };
     // Both bills, as the published prices make them.
     let slots = bill.to_slot.since(slot(START)?);
     let apart = |later| {
         let cost = |offset| i128::from(price(offset)).saturating_mul(energy(offset, later).into());
-        let owed = (0..slots).map(cost).fold(0, i128::saturating_add);
+        let owed = (0..slots).filter(|offset| !missing(*offset)).map(cost);
+        let owed = owed.fold(0, i128::saturating_add);
         owed.abs_diff(i128::from(bill.total_minor.get()).saturating_mul(10_000_000))
     };
     let (early, late) = (apart(false), apart(true));
     Ok(if early == late { coin.toss() == later } else { (late < early) == later })
+}
+
+/// The victim's bill, if it has gone out.
+fn bill(town: &Town, (account, tariff): (&str, &str)) -> Result<Option<Bill>> {
+    let mut bills = town.grid.bills_of_supplier(&"supplier".parse()?).into_iter();
+    let wanted = |bill: &Bill| bill.account.as_str() == account && bill.tariff.as_str() == tariff;
+    Ok(bills.find(wanted))
 }
 
 /// The registrar records who follows at the victim's point, and on which tariff.

@@ -73,15 +73,7 @@ impl Score {
         self.share() <= bound + 4.0 * (bound * (1.0 - bound) / self.rounds).sqrt()
     }
 
-    /// The row of the table.
-    pub(crate) fn line(&self) -> String {
-        let Attack { name, what, bound, .. } = self.attack;
-        let (right, bound) = (100.0 * self.share(), 100.0 * bound.share());
-        let held = if self.held() { "held" } else { "SUCCEEDED" };
-        format!("{name:<12} {right:>9.1} {bound:>9.1}  {held:<9} {what}")
-    }
-
-    /// The same for programs; shares in thousandths, rounded.
+    /// The row of the table for programs; shares in thousandths, rounded.
     pub(crate) fn to_json(&self) -> Value {
         let permille = |share: f64| format!("{:.0}", 1_000.0 * share).parse::<u32>().ok();
         json!({
@@ -92,6 +84,18 @@ impl Score {
             "held": self.held(),
         })
     }
+}
+
+/// The row of the table for people.
+pub(crate) fn line(row: &Value) -> String {
+    let text = |field: &str| row.get(field).and_then(Value::as_str).unwrap_or("?");
+    let percent = |field: &str| {
+        let permille = row.get(field).and_then(Value::as_u64);
+        permille.map_or_else(|| String::from("?"), |it| format!("{}.{}", it / 10, it % 10))
+    };
+    let held = if row.get("held") == Some(&Value::Bool(true)) { "held" } else { "SUCCEEDED" };
+    let (right, bound) = (percent("right_permille"), percent("bound_permille"));
+    format!("{:<13} {right:>9} {bound:>9}  {held:<9} {}", text("name"), text("what"))
 }
 
 #[cfg(test)]

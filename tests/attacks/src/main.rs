@@ -17,14 +17,14 @@ mod readings;
 mod town;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use game::{Attack, Score};
+use game::Attack;
 use readings::Readings;
 
 /// Plays attacks against their bounds.
@@ -42,6 +42,9 @@ struct Arguments {
     /// Where the table goes, for programs.
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Tables of attacks that were played elsewhere, to stand in this one: on the wire.
+    #[arg(long, value_name = "FILE")]
+    also: Vec<PathBuf>,
     /// List the attacks and play none.
     #[arg(long)]
     list: bool,
@@ -78,22 +81,33 @@ fn run(arguments: &Arguments) -> Result<bool> {
     let text = fs::read_to_string(&arguments.readings)
         .with_context(|| format!("reading {}", arguments.readings.display()))?;
     let readings = Readings::parse(&text)?;
-    println!("{:<12} {:>9} {:>9}  {:<9} attack", "name", "right, %", "bound, %", "");
+    println!("{:<13} {:>9} {:>9}  {:<9} attack", "name", "right, %", "bound, %", "");
     let mut scores = Vec::new();
     for attack in attacks {
         let score = attack.score(&readings, arguments.rounds)?;
-        println!("{}", score.line());
-        scores.push(score);
+        println!("{}", game::line(&score.to_json()));
+        scores.push(score.to_json());
     }
-    let held = scores.iter().filter(|score| score.held()).count();
+    for path in &arguments.also {
+        let others = also(path).with_context(|| format!("reading {}", path.display()))?;
+        others.iter().for_each(|row| println!("{}", game::line(row)));
+        scores.extend(others);
+    }
+    let held = scores.iter().filter(|row| row.get("held") == Some(&Value::Bool(true))).count();
     println!("{held} of {} held, {} rounds each.", scores.len(), arguments.rounds);
     if let Some(out) = &arguments.out {
         let folder = out.parent().context("expected a file to write to")?;
         fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-        let rows: Vec<_> = scores.iter().map(Score::to_json).collect();
-        let table = json!({ "rounds": arguments.rounds, "attacks": rows });
+        let table = json!({ "rounds": arguments.rounds, "attacks": scores });
         fs::write(out, serde_json::to_vec_pretty(&table)?)
             .with_context(|| format!("writing {}", out.display()))?;
     }
     Ok(held == scores.len())
+}
+
+/// The rows of another program's table.
+fn also(path: &Path) -> Result<Vec<Value>> {
+    let table: Value = serde_json::from_slice(&fs::read(path)?)?;
+    let rows = table.get("attacks").and_then(Value::as_array).context("expected attacks")?;
+    Ok(rows.clone())
 }

@@ -86,19 +86,27 @@ pub async fn run(stage: &Stage, homes: &Homes) -> Result<Seen> {
     let meters = replay_all(meters, homes, start).await?;
     let event = event.await?.context("demand side manager")?;
 
-    // The last slot closes a grace after its end; a slot more and every bill is out.
+    // The last slot closes a grace after its end; a slot more and every sum is out.
     let over = policy.close_of(start.plus(SLOTS_U64));
     wait_until(over).await?;
     let mut dno = Dno(stage.link(Role::Dno, "dno-1").await?);
     let aggregates = dno.all_aggregates(start).await.context("network operator")?;
     let extra = ask_once_more(&mut dno, homes, &policy).await.context("network operator")?;
+    // A bill waits for late readings.
+    wait_until(policy.close_of(start.plus(SLOTS_U64).plus(policy.lateness_slots))).await?;
+    let bills = all_bills(stage).await.context("suppliers")?;
+    Ok(Seen { start, prices, aggregates, extra, bills, event, meters })
+}
+
+/// Both suppliers' bills.
+async fn all_bills(stage: &Stage) -> Result<Vec<(usize, Bill)>> {
     let mut bills = Vec::new();
     for number in 0..2 {
         let mut supplier = Supplier(stage.link(Role::Supplier, &supplier(number)).await?);
-        let own = supplier.bills().await.context("supplier")?;
+        let own = supplier.bills().await?;
         bills.extend(own.into_iter().map(|bill| (number, bill.document)));
     }
-    Ok(Seen { start, prices, aggregates, extra, bills, event, meters })
+    Ok(bills)
 }
 
 fn supplier(number: usize) -> String {

@@ -3,6 +3,7 @@
 pub mod flows;
 pub mod homes;
 pub mod page;
+pub mod page_check;
 pub mod plots;
 pub mod recompute;
 pub mod report;

@@ -18,12 +18,20 @@ use super::plots::{self, Line};
 ///
 /// When a field is missing, or the file cannot be written.
 pub fn write(path: &Path, result: &Value, attacks: &Path) -> Result<()> {
-    let attacks = match fs::read(attacks) {
-        Ok(table) => Some(serde_json::from_slice(&table).context("reading the attack table")?),
-        Err(_) => None,
-    };
-    let page = page(result, attacks.as_ref())?;
+    let page = page(result, self::attacks(attacks)?.as_ref())?;
     fs::write(path, page).with_context(|| format!("writing {}", path.display()))
+}
+
+/// The table that `make attacks` wrote; nothing if it is not there.
+///
+/// # Errors
+///
+/// When it is no table.
+pub fn attacks(path: &Path) -> Result<Option<Value>> {
+    match fs::read(path) {
+        Ok(table) => Ok(Some(serde_json::from_slice(&table).context("reading the attack table")?)),
+        Err(_) => Ok(None),
+    }
 }
 
 fn page(result: &Value, attacks: Option<&Value>) -> Result<String> {
@@ -37,7 +45,14 @@ fn page(result: &Value, attacks: Option<&Value>) -> Result<String> {
     Ok(page)
 }
 
-const HEAD: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+/// The axes of every plot, in the order of the page.
+pub(super) const AXES: [(&str, &str); 3] = [
+    ("slot of the day", "Wh"),
+    ("slot of the day", "epsilon, millionths"),
+    ("recomputed, minor units", "billed, minor units"),
+];
+
+const HEAD: &str = "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"/>\
 <title>A day of the Trustworthy Remote Entity</title><style>\
 body{font:15px/1.5 sans-serif;max-width:56em;margin:2em auto;padding:0 1em;color:#222}\
 table{border-collapse:collapse;margin:1em 0}td,th{padding:.2em .8em;border-bottom:1px solid #ccc;\
@@ -77,17 +92,18 @@ fn sums(page: &mut String, result: &Value) -> Result<()> {
     };
     let sums = [line("true sum", "true_wh"), line("released", "released_wh")];
     let left = [line("epsilon left, millionths", "epsilon_left_millionths")];
+    let [wh, epsilon, _] = AXES;
     writeln!(
         page,
         "<h2>What the network operator saw</h2><p>Group {}: one noisy sum a slot.</p>{}<p>Each \
         spends a part of its members' budget in the window:</p>{}",
         text(&first),
-        plots::lines(("slot of the day", "Wh"), &sums)?,
-        plots::lines(("slot of the day", "epsilon, millionths"), &left)?
+        plots::lines(wh, &sums)?,
+        plots::lines(epsilon, &left)?
     )?;
     page.push_str(
-        "<table><tr><th>group</th><th class=n>sums</th><th class=n>mean true sum, Wh</th>\
-        <th class=n>mean error, Wh</th><th class=n>stated (lambda), Wh</th></tr>\n",
+        "<table><tr><th>group</th><th class=\"n\">sums</th><th class=\"n\">mean true sum, Wh</th>\
+        <th class=\"n\">mean error, Wh</th><th class=\"n\">stated (lambda), Wh</th></tr>\n",
     );
     let mut groups: Vec<&Value> = rows.iter().map(|row| &row["group"]).collect();
     groups.dedup();
@@ -102,8 +118,8 @@ fn sums(page: &mut String, result: &Value) -> Result<()> {
         let lambda = of.clone().next().and_then(|row| row["lambda_milli_wh"].as_u64());
         writeln!(
             page,
-            "<tr><td>{}</td><td class=n>{}</td><td class=n>{}</td><td class=n>{}</td>\
-            <td class=n>{}</td></tr>",
+            "<tr><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
+            <td class=\"n\">{}</td></tr>",
             text(group),
             pairs.len(),
             truth.unwrap_or(0),
@@ -124,12 +140,12 @@ fn refused(page: &mut String, result: &Value) -> Result<()> {
         Some(row) => writeln!(
             page,
             "<p>The operator then put the same homes into one group more, <b>{}</b>, and asked for \
-            slot {}: <span class=no>withheld, budget spent</span>; {} millionths of epsilon left.</p>",
+            slot {}: <span class=\"no\">withheld, budget spent</span>; {} millionths of epsilon left.</p>",
             text(&row["group"]),
             text(&row["slot"]),
             text(&row["epsilon_left_millionths"])
         )?,
-        None => page.push_str("<p class=no>Expected to be withheld, and was not.</p>\n"),
+        None => page.push_str("<p class=\"no\">Expected to be withheld, and was not.</p>\n"),
     }
     Ok(())
 }
@@ -140,7 +156,7 @@ fn bills(page: &mut String, result: &Value) -> Result<()> {
         |row: &Value| Some((row["recomputed_minor"].as_i64()?, row["billed_minor"].as_i64()?));
     let points: Vec<(i64, i64)> = rows.iter().filter_map(pair).collect();
     let equal = points.iter().filter(|(one, other)| one == other).count();
-    let event = &result["events"][0];
+    let (event, [_, _, axes]) = (&result["events"][0], AXES);
     writeln!(
         page,
         "<h2>What the suppliers saw</h2><p><b>{equal} of {}</b> bills equal, to the penny, what \
@@ -148,10 +164,7 @@ fn bills(page: &mut String, result: &Value) -> Result<()> {
         <h2>What the demand side manager saw</h2><p>{} pseudo-bids without a name; it accepted {}. \
         The credits stand inside the bills above.</p>",
         rows.len(),
-        plots::against(
-            ("recomputed, minor units", "billed, minor units"),
-            Line { name: "bills", points }
-        )?,
+        plots::against(axes, Line { name: "bills", points })?,
         text(&event["pseudo_bids"]),
         text(&event["decision"])
     )?;
@@ -167,8 +180,9 @@ fn attack_table(page: &mut String, table: Option<&Value>) -> Result<()> {
     let rows = table["attacks"].as_array().context("attacks")?;
     writeln!(
         page,
-        "<p>Each played {} times on real readings; a coin is right half of the time.</p><table><tr>\
-        <th>attack</th><th class=n>right</th><th class=n>bound</th><th></th><th>who does what</th>\
+        "<p>Each played {} times on real readings, those on the wire as often as they say; a coin is \
+        right half of the time.</p><table><tr>\
+        <th>attack</th><th class=\"n\">right</th><th class=\"n\">bound</th><th></th><th>who does what</th>\
         </tr>",
         text(&table["rounds"])
     )?;
@@ -179,8 +193,8 @@ fn attack_table(page: &mut String, table: Option<&Value>) -> Result<()> {
         let right = permille("right_permille");
         writeln!(
             page,
-            "<tr><td>{}</td><td class=n>{} <span class=bar style=\"width:{}px\"></span></td>\
-            <td class=n>{}</td><td class={class}>{word}</td><td>{}</td></tr>",
+            "<tr><td>{}</td><td class=\"n\">{} <span class=\"bar\" style=\"width:{}px\"></span></td>\
+            <td class=\"n\">{}</td><td class=\"{class}\">{word}</td><td>{}</td></tr>",
             text(&row["name"]),
             percent(right),
             right / 10,
@@ -194,6 +208,7 @@ fn attack_table(page: &mut String, table: Option<&Value>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::page_check::check;
     use super::*;
     use serde_json::json;
 
@@ -218,22 +233,65 @@ mod tests {
         })
     }
 
+    fn attacks() -> Value {
+        json!({ "rounds": 600, "attacks": [
+            {
+                "name": "refill", "what": "operator: ...", "right_permille": 512,
+                "bound_permille": 818, "held": true,
+            },
+            {
+                "name": "held", "what": "supplier: a < b & c", "right_permille": 1_000,
+                "bound_permille": 500, "held": false,
+            },
+        ] })
+    }
+
     #[test]
-    fn the_page_shows_the_refused_query_and_loads_nothing() {
-        let attacks = json!({ "rounds": 600, "attacks": [{
-            "name": "refill", "what": "operator: ...", "right_permille": 512,
-            "bound_permille": 818, "held": true,
-        }] });
-        let page = page(&result(), Some(&attacks)).expect("a page");
-        assert!(page.contains("withheld, budget spent"), "{page}");
+    fn the_page_has_everything_in_it_and_loads_nothing() {
+        let page = page(&result(), Some(&attacks())).expect("a page");
+        check(&page, Some(&attacks())).expect("a whole page");
         assert!(page.contains("<b>1 of 1</b> bills"), "{page}");
-        assert!(page.contains("51.2 %") && page.contains("81.8 %"), "{page}");
         // (1,000 + 2,000) / 2 Wh off.
-        assert!(page.contains("<td class=n>1500</td><td class=n>1000</td>"), "{page}");
+        let errors = "<td class=\"n\">1500</td><td class=\"n\">1000</td>";
+        assert!(page.contains(errors), "{page}");
         assert!(page.contains("ab&lt;cd"), "{page}");
-        for loads in ["<script", "href", " src=", "@import", "url("] {
-            assert!(!page.contains(loads), "{loads}");
-        }
+    }
+
+    #[test]
+    fn a_page_made_before_the_attacks_were_played_says_so() {
+        check(&page(&result(), None).expect("a page"), None).expect("a whole page");
+    }
+
+    /// What [`check`] would say of a page in which `from` were `to`.
+    fn said(from: &str, to: &str) -> String {
+        let page = page(&result(), Some(&attacks())).expect("a page");
+        assert!(page.contains(from), "no {from} in {page}");
+        let refused = check(&page.replacen(from, to, 1), Some(&attacks()));
+        format!("{:#}", refused.expect_err("a broken page"))
+    }
+
+    #[test]
+    fn a_page_that_loads_or_runs_something_is_found_out() {
+        let script = said("<h1>", "<script>1</script><h1>");
+        assert!(script.contains("found <script>"), "{script}");
+        let image = said("<body>", "<body background=\"a.png\">");
+        assert!(image.contains("<body> has background"), "{image}");
+        let font = said("</style>", "@import 'a.css';</style>");
+        assert!(font.contains("the style names Some(\"@import\")"), "{font}");
+        let far = said("<code>", "<code style=\"cursor:url(a.png)\">");
+        assert!(far.contains("<code style> names Some(\"url(\")"), "{far}");
+    }
+
+    #[test]
+    fn a_page_that_lacks_something_is_found_out() {
+        let axis = said("\nslot of the day\n", "\n\n");
+        assert!(axis.contains("no axis \"slot of the day\""), "{axis}");
+        let query = said("withheld, budget spent", "released");
+        assert!(query.contains("the refused query: found [\"released\"]"), "{query}");
+        let attack = said("<td>refill</td>", "<td>other</td>");
+        assert!(attack.contains("expected [\"refill\""), "{attack}");
+        let broken = said("</table>", "");
+        assert!(broken.contains("expected well-formed"), "{broken}");
     }
 
     #[test]

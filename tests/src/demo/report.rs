@@ -2,7 +2,7 @@
 //! programs.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
@@ -26,7 +26,10 @@ struct BillRow {
 }
 
 /// Where `make attacks` leaves its table.
-const ATTACKS: &str = "target/attacks/attacks.json";
+#[must_use]
+pub fn attacks() -> PathBuf {
+    place::root().join("target/attacks/attacks.json")
+}
 
 /// Writes and prints the report; whether every bill equals its recomputation.
 ///
@@ -50,8 +53,8 @@ pub fn write(out: &Path, shown: &Shown, homes: &Homes, seen: &Seen) -> Result<bo
     fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))?;
     let path = out.join("result.json");
     fs::write(&path, serde_json::to_vec_pretty(&result)?)?;
-    let (page, attacks) = (out.join("report.html"), place::root().join(ATTACKS));
-    page::write(&page, &result, &attacks)?;
+    let page = out.join("report.html");
+    page::write(&page, &result, &attacks())?;
 
     print_meters(homes, seen);
     print_dno(homes, seen);

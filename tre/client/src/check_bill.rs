@@ -1,5 +1,5 @@
 //! Recomputes a bill from what a household has itself: receipts of its readings, prices that were
-//! published to it, credits that it was promised, and the policy.
+//! published to it, credits that it was promised, penalties, and the policy.
 //!
 //! Everything in whole numbers; one rounding, half to even, at the end.
 
@@ -20,8 +20,10 @@ pub struct Evidence<'a> {
     pub receipts: &'a [Receipt],
     /// Prices of its tariffs, in any order.
     pub prices: &'a [MeterPrices],
-    /// Bids that won in this period.
+    /// Bids that won since the last bill.
     pub credits: &'a [Bid],
+    /// Bids that won and were not delivered, whose events ended since the last bill.
+    pub penalties: &'a [Bid],
     /// The rules that it knows.
     pub policy: &'a Policy,
 }
@@ -152,6 +154,20 @@ fn energy(bill: &Bill, evidence: Evidence<'_>) -> BTreeMap<Slot, NetWattHours> {
     counting.into_iter().map(|(slot, (_, net))| (slot, net)).collect()
 }
 
+/// Credits and penalties together: what bids earned, less the policy's share of what was promised
+/// and not delivered.
+fn credits(evidence: Evidence<'_>) -> Option<NanoCurrency> {
+    let part = evidence.policy.demand_response.penalty_millionths;
+    let none = WattHours::default();
+    let won = evidence.credits.iter().try_fold(NanoCurrency::ZERO, |sum, bid| {
+        sum.checked_add(bid.price.cost_of(none.net_of(bid.quantity_wh)))
+    });
+    evidence.penalties.iter().try_fold(won?, |sum, bid| {
+        let earned = bid.price.cost_of(bid.quantity_wh.net_of(none));
+        sum.checked_add(earned.part_in_million(part)?)
+    })
+}
+
 /// What is owed, in minor units.
 fn total(
     bill: &Bill,
@@ -166,9 +182,7 @@ fn total(
         cost = cost.checked_add(price.cost_of(net))?;
         sum_wh = sum_wh.checked_add(net.get())?;
     }
-    let credits = evidence.credits.iter().try_fold(NanoCurrency::ZERO, |sum, bid| {
-        sum.checked_add(bid.price.cost_of(WattHours::default().net_of(bid.quantity_wh)))
-    })?;
+    let credits = credits(evidence)?;
     let unit = evidence.policy.billing.minor_unit_nano;
     let rounded = match basis {
         Basis::Slots => cost.checked_add(credits)?.to_minor_units(unit),

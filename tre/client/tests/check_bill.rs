@@ -175,7 +175,7 @@ mod check_bill {
     }
 
     #[test]
-    fn a_file_that_is_missing_or_no_bill_is_a_failure_that_is_named() {
+    fn a_file_that_is_missing_or_no_bill_is_named_as_the_failure() {
         let household = Household::new();
         let (code, said) = household.check("none.json");
         assert_eq!(code, Some(1), "{said}");

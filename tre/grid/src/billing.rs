@@ -9,8 +9,11 @@
 //! price of that part.
 //!
 //! No bill covers less than the policy's minimum period. Who joined late is billed at the end of
-//! the next period. Who left is billed once, when the minimum period has elapsed and no reading of
-//! theirs may still come; the account that follows at the point sees nothing of it.
+//! the next period. Who left is billed once, when the minimum period has elapsed; the account that
+//! follows at the point sees nothing of it.
+//!
+//! A bill goes out when no reading of its slots may come any more. Nothing is adjusted afterwards:
+//! the difference between a bill and a corrected one would be the readings that came in between.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
@@ -25,19 +28,22 @@ use tre_wire::units::{MinorUnits, NanoCurrency, NetWattHours, PricePerKwh, Slot}
 use crate::names::index;
 use crate::prices::Tariff;
 
-/// What one account owes under one tariff since its last bill.
+/// What one account owes under one tariff for one period: for the one that runs, or for one that
+/// has ended and of which a reading may still come.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Running {
     pub(crate) tariff: u32,
     /// First slot of the period.
     pub(crate) from: Slot,
+    /// First slot after the period; [`Slot::MAX`] while it runs.
+    to: Slot,
     /// First slot in which the account was off the tariff; [`Slot::MAX`] while it is on it.
     left: Slot,
     /// The energy of the period's slots, each at its own price.
     cost: NanoCurrency,
     /// That energy, import minus export. Unit: Wh.
     energy_wh: i64,
-    /// Credits, and late readings of slots that a bill has been made of.
+    /// Credits and penalties.
     apart: NanoCurrency,
 }
 
@@ -68,6 +74,9 @@ pub(crate) struct Account {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Accounts {
     accounts: Vec<Account>,
+    /// (slot, tariff): of a period of the tariff no reading may come any more when every slot
+    /// before this has closed.
+    settling: BTreeSet<(Slot, u32)>,
     /// (slot, account, tariff): the final bill may go out when every slot before this has closed.
     finals: BTreeSet<(Slot, u32, u32)>,
     /// (slot, account): an account that got its final bill is over when this slot has come.
@@ -77,13 +86,25 @@ pub(crate) struct Accounts {
 impl Running {
     const fn new(tariff: u32, from: Slot) -> Self {
         let (cost, apart) = (NanoCurrency::ZERO, NanoCurrency::ZERO);
-        Self { tariff, from, left: Slot::MAX, cost, energy_wh: 0, apart }
+        Self { tariff, from, to: Slot::MAX, left: Slot::MAX, cost, energy_wh: 0, apart }
+    }
+
+    fn ended(&self) -> bool {
+        self.to < Slot::MAX
     }
 
     /// What is owed so far, each slot at its own price.
     pub(crate) fn total(&self) -> NanoCurrency {
         // Either alone is far below half of what it could hold: see [`Accounts::charge`].
         self.cost.checked_add(self.apart).unwrap_or_default()
+    }
+
+    /// Takes in the period before, which no bill could state.
+    fn take_in(&mut self, before: &Self) {
+        self.from = before.from;
+        self.cost = self.cost.checked_add(before.cost).unwrap_or(self.cost);
+        self.energy_wh = self.energy_wh.saturating_add(before.energy_wh);
+        self.apart = self.apart.checked_add(before.apart).unwrap_or(self.apart);
     }
 
     /// The bill up to `to`; `None` if no bill can state the total.
@@ -105,13 +126,18 @@ impl Running {
 }
 
 impl Account {
-    /// The running bill under a tariff.
-    pub(crate) fn running(&self, tariff: u32) -> Option<&Running> {
-        self.running.iter().find(|running| running.tariff == tariff)
+    /// The bill of the period that runs, under a tariff.
+    fn running(&self, tariff: u32) -> Option<&Running> {
+        self.unbilled(tariff).find(|running| !running.ended())
     }
 
     fn running_mut(&mut self, tariff: u32) -> Option<&mut Running> {
-        self.running.iter_mut().find(|running| running.tariff == tariff)
+        self.running.iter_mut().find(|running| running.tariff == tariff && !running.ended())
+    }
+
+    /// All that no bill has been made of, under a tariff, by period.
+    pub(crate) fn unbilled(&self, tariff: u32) -> impl Iterator<Item = &Running> {
+        self.running.iter().filter(move |running| running.tariff == tariff)
     }
 
     /// Bills that went out, oldest first.
@@ -131,7 +157,12 @@ impl Account {
 
 impl Accounts {
     pub(crate) const fn new() -> Self {
-        Self { accounts: Vec::new(), finals: BTreeSet::new(), expiries: BTreeSet::new() }
+        Self {
+            accounts: Vec::new(),
+            settling: BTreeSet::new(),
+            finals: BTreeSet::new(),
+            expiries: BTreeSet::new(),
+        }
     }
 
     pub(crate) fn account(&self, account: u32) -> Option<&Account> {
@@ -176,7 +207,8 @@ impl Accounts {
         self.finals.insert((final_slot(running, policy), account, tariff));
     }
 
-    /// Adds the energy of one slot to a running bill.
+    /// Adds the energy of one slot to the bill of its period. There is one for as long as a reading
+    /// of the slot may come.
     ///
     /// Cannot overflow: a slot adds at most 10^9 Wh x 10^12, there are 2^53 slots, and
     /// 10^21 x 2^53 < 2^123. The energy of 2^33 slots fits as well: 400,000 years.
@@ -187,14 +219,11 @@ impl Accounts {
         price: PricePerKwh,
         energy: NetWattHours,
     ) {
-        let Some(running) = self.running_mut(account, tariff) else { return };
-        let cost = price.cost_of(energy);
-        if slot < running.from {
-            running.apart = running.apart.checked_add(cost).unwrap_or(running.apart);
-        } else {
-            running.cost = running.cost.checked_add(cost).unwrap_or(running.cost);
-            running.energy_wh = running.energy_wh.saturating_add(energy.get());
-        }
+        let Some(found) = self.account_mut(account) else { return };
+        let mut own = found.running.iter_mut().filter(|running| running.tariff == tariff);
+        let Some(running) = own.find(|it| it.from <= slot && slot < it.to) else { return };
+        running.cost = running.cost.checked_add(price.cost_of(energy)).unwrap_or(running.cost);
+        running.energy_wh = running.energy_wh.saturating_add(energy.get());
     }
 
     /// Adds a credit, which is negative, or a penalty to a running bill.
@@ -208,10 +237,10 @@ impl Accounts {
         self.account_mut(account).and_then(|found| found.running_mut(tariff))
     }
 
-    /// First slot that is in no bill yet, of all accounts with a running bill under the tariff.
+    /// First slot that is in no bill yet, of all accounts under the tariff.
     pub(crate) fn oldest(&self, tariff: u32) -> Option<Slot> {
-        let running = self.accounts.iter().filter_map(|account| account.running(tariff));
-        running.map(|running| running.from).min()
+        let unbilled = self.accounts.iter().flat_map(|account| account.unbilled(tariff));
+        unbilled.map(|running| running.from).min()
     }
 
     /// Counts a reading above capacity.
@@ -221,28 +250,53 @@ impl Accounts {
         }
     }
 
-    /// Ends the tariff's period at `end`: one bill for each account that is on the tariff and has
-    /// been for the minimum period. Everyone else's bill runs on.
-    pub(crate) fn end_period(
-        &mut self,
-        (tariff, prices): (u32, &Tariff),
-        end: Slot,
-        policy: &Policy,
-    ) {
+    /// Ends the tariff's period at `end` for each account that is on the tariff and has been for
+    /// the minimum period: its bill goes out once the period has settled. Everyone else's runs on.
+    pub(crate) fn end_period(&mut self, tariff: u32, end: Slot, policy: &Policy) {
         for (account, found) in (0_u32..).zip(&mut self.accounts) {
             let Some(running) = found.running_mut(tariff) else { continue };
             let elapsed = end.since(running.from);
             if running.left <= end || elapsed < policy.billing.minimum_period_slots {
                 continue;
             }
-            // A total that no bill can state is not lost: it runs on as well.
-            let Some(bill) = running.bill(end, prices, policy) else { continue };
-            let key = (final_slot(running, policy), account, tariff);
-            *running = Running { left: running.left, ..Running::new(tariff, end) };
-            if self.finals.remove(&key) {
-                self.finals.insert((final_slot(running, policy), account, tariff));
+            running.to = end;
+            let next = Running { left: running.left, ..Running::new(tariff, end) };
+            if self.finals.remove(&(final_slot(running, policy), account, tariff)) {
+                self.finals.insert((final_slot(&next, policy), account, tariff));
             }
-            found.issue(bill);
+            found.running.reserve_exact(1);
+            found.running.push(next);
+        }
+        self.settling.insert((settled(end, policy), tariff));
+    }
+
+    /// Takes the next period that has settled when every slot before `slot` has closed.
+    pub(crate) fn take_settled(&mut self, slot: Slot) -> Option<(Slot, u32)> {
+        let settled = self.settling.first().copied().filter(|&(due, _)| due <= slot)?;
+        self.settling.remove(&settled).then_some(settled)
+    }
+
+    /// Issues the bills of the period that settled at `due`.
+    pub(crate) fn settle(&mut self, (due, tariff): (Slot, u32), prices: &Tariff, policy: &Policy) {
+        for (account, found) in (0_u32..).zip(&mut self.accounts) {
+            let mut all = found.running.iter();
+            let over =
+                |it: &Running| it.tariff == tariff && it.ended() && settled(it.to, policy) <= due;
+            let Some(place) = all.position(over) else { continue };
+            let ended = found.running.remove(place);
+            found.running.shrink_to_fit();
+            if let Some(bill) = ended.bill(ended.to, prices, policy) {
+                found.issue(bill);
+                continue;
+            }
+            // A total that no bill can state is not lost: it is in the next one.
+            let mut later = found.running.iter_mut().filter(|running| running.tariff == tariff);
+            let Some(next) = later.find(|running| running.from == ended.to) else { continue };
+            let waiting = self.finals.remove(&(final_slot(next, policy), account, tariff));
+            next.take_in(&ended);
+            if waiting {
+                self.finals.insert((final_slot(next, policy), account, tariff));
+            }
         }
     }
 
@@ -265,7 +319,7 @@ impl Accounts {
         let Some(running) = found.running(tariff).copied() else { return };
         let Some(bill) = running.bill(running.left, prices, policy) else { return };
         self.finals.remove(&key);
-        found.running.retain(|other| other.tariff != tariff);
+        found.running.retain(|other| other.tariff != tariff || other.ended());
         found.issue(bill);
         found.kept_until = end.plus(policy.billing.minimum_period_slots);
         self.expiries.insert((found.kept_until, account));
@@ -298,9 +352,14 @@ impl Accounts {
     }
 }
 
+/// When every slot before this one has closed, no reading of a slot before `to` may come any more.
+fn settled(to: Slot, policy: &Policy) -> Slot {
+    to.plus(policy.lateness_slots)
+}
+
 /// The final bill of someone who left may go out when every slot before this one has closed: the
 /// minimum period has elapsed, and no late reading is taken any more.
 fn final_slot(running: &Running, policy: &Policy) -> Slot {
     let elapsed = running.from.plus(policy.billing.minimum_period_slots);
-    elapsed.max(running.left.plus(policy.lateness_slots))
+    elapsed.max(settled(running.left, policy))
 }

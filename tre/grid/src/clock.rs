@@ -121,11 +121,14 @@ impl Grid {
     fn issue_bills(&mut self) {
         let end = self.first_open;
         for number in self.tariffs.ending_at(end) {
-            if let Some(tariff) = self.tariffs.tariff(number) {
-                self.accounts.end_period((number, tariff), end, &self.policy);
-            }
+            self.accounts.end_period(number, end, &self.policy);
             if let Some(tariff) = self.tariffs.tariff_mut(number) {
                 (tariff.period_from, tariff.period_to) = (end, None);
+            }
+        }
+        while let Some(settled) = self.accounts.take_settled(end) {
+            if let Some(tariff) = self.tariffs.tariff(settled.1) {
+                self.accounts.settle(settled, tariff, &self.policy);
             }
         }
         for account in self.accounts.take_expired(end) {

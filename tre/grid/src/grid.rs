@@ -20,7 +20,7 @@ use crate::connections::{Connections, Horizon};
 use crate::demand_response::Events;
 use crate::guard::judge_period;
 use crate::ledger::Ledger;
-use crate::monitoring::Groups;
+use crate::monitoring::{GroupKey, Groups};
 use crate::prices::Tariffs;
 use crate::readings::{Readings, takes_late};
 use crate::refusal::{
@@ -179,7 +179,8 @@ impl Grid {
 
     fn put_group(&mut self, dno: &PeerId, id: &GroupId, body: &PutGroup) -> Result<(), Refusal> {
         let from = self.begun.next();
-        self.groups.put((dno, id, body), from, &mut self.connections, &self.policy)?;
+        let key = GroupKey { group: id.clone(), dno: dno.clone() };
+        self.groups.put((key, body), from, &mut self.connections, &self.policy)?;
         Ok(())
     }
 

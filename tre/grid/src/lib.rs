@@ -17,7 +17,7 @@
 //!
 //! # Limits
 //!
-//! - A reading that comes when its bill has gone out is in the next one, at the price of its slot.
+//! - A bill waits for late readings: it goes out when its period's lateness horizon has passed.
 //! - How long the sampler takes depends on what it draws.
 
 #![no_std]

@@ -28,10 +28,17 @@ pub(crate) struct Membership {
     pub(crate) members: Box<[u32]>,
 }
 
-/// One group.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Group {
+/// Which group: every network operator has names of its own, so that none learns another's by
+/// asking for one. In order of names.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct GroupKey {
+    pub(crate) group: GroupId,
     pub(crate) dno: PeerId,
+}
+
+/// One group.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Group {
     /// In order; those that no open slot needs any more are dropped.
     pub(crate) memberships: Vec<Membership>,
     /// Sums of one slot, in order of slots without a gap; the oldest are dropped.
@@ -44,7 +51,7 @@ pub(crate) struct Group {
 
 /// All groups of a TRE.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Groups(pub(crate) BTreeMap<GroupId, Group>);
+pub(crate) struct Groups(pub(crate) BTreeMap<GroupKey, Group>);
 
 /// Declared capacities of some members, as far as the dominance rule looks at them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,17 +63,6 @@ pub(crate) struct Capacities {
 }
 
 impl Group {
-    fn new(dno: &PeerId) -> Self {
-        Self {
-            dno: dno.clone(),
-            memberships: Vec::new(),
-            releases: VecDeque::new(),
-            totals: VecDeque::new(),
-            day: Tally::default(),
-            week: Tally::default(),
-        }
-    }
-
     /// The membership in force in `slot`.
     pub(crate) fn at(&self, slot: Slot) -> Option<&Membership> {
         self.memberships.iter().rev().find(|membership| membership.from <= slot)
@@ -96,15 +92,12 @@ impl Groups {
     /// whether a sum goes out is judged again at each close, by the connections in force then.
     pub(crate) fn put(
         &mut self,
-        (dno, id, body): (&PeerId, &GroupId, &PutGroup),
+        (key, body): (GroupKey, &PutGroup),
         from: Slot,
         connections: &mut Connections,
         policy: &Policy,
     ) -> Result<(), GroupRefusal> {
-        let old = self.0.get(id);
-        if old.is_some_and(|group| group.dno != *dno) {
-            return Err(GroupRefusal::NotYours);
-        }
+        let old = self.0.get(&key);
         if old.is_none() && self.0.len() >= bounds::GROUPS {
             return Err(GroupRefusal::GroupsFull { most: bounds::GROUPS });
         }
@@ -122,7 +115,7 @@ impl Groups {
         former.into_iter().for_each(|member| connections.leave_group(member));
         members.iter().for_each(|&member| connections.enter_group(member));
         members.sort_unstable();
-        let group = self.0.entry(id.clone()).or_insert_with(|| Group::new(dno));
+        let group = self.0.entry(key).or_default();
         group.memberships.retain(|membership| membership.from < from);
         if group.memberships.last().is_none_or(|last| *last.members != *members) {
             group.memberships.push(Membership { from, members: members.into_boxed_slice() });

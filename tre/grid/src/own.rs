@@ -28,13 +28,14 @@ impl Grid {
     pub fn account(&self, meter: &PeerId) -> Result<Account, Refusal> {
         let (point, stint) = self.own(meter)?;
         let account = self.accounts.account(stint.account).ok_or(ViewRefusal::NoConnection)?;
-        let running = account.running(stint.tariff);
+        let unbilled = || account.unbilled(stint.tariff);
+        let owed = unbilled().try_fold(NanoCurrency::ZERO, |sum, it| sum.checked_add(it.total()));
         let record = self.record(stint).ok_or(ViewRefusal::NoConnection)?;
         let held = |reading: &Reading| stint.holds(reading.slot);
         Ok(Account {
             // Of a final bill that went out nothing runs on.
-            period_from: running.map_or(stint.to, |running| running.from),
-            running_nano: running.map_or(NanoCurrency::ZERO, |it| it.total()).get().to_string(),
+            period_from: unbilled().map(|it| it.from).min().unwrap_or(stint.to),
+            running_nano: owed.unwrap_or_default().get().to_string(),
             over_capacity: account.over_capacity,
             time: self.now,
             record,
@@ -79,13 +80,13 @@ impl Grid {
 
     fn groups_of(&self, point: u32) -> Vec<AccountGroup> {
         let mut found = Vec::new();
-        for (id, group) in &self.groups.0 {
+        for (key, group) in &self.groups.0 {
             let present = group.present(self.begun);
             let latest = group.memberships.last().filter(|it| it.from > self.begun);
             let named = present.into_iter().chain(latest);
             let named = named.filter(|it| it.members.binary_search(&point).is_ok());
             if let Some(membership) = named.min_by_key(|it| it.from) {
-                let (dno, group) = (group.dno.clone(), id.clone());
+                let (dno, group) = (key.dno.clone(), key.group.clone());
                 found.push(AccountGroup { dno, group, from_slot: membership.from });
             }
         }

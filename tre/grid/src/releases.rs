@@ -20,10 +20,10 @@
 //! end and was fit to be released; a change of members begins it anew. How many slots that were is
 //! public, and stated. A slot in which the TRE did not run is withheld and missing in totals.
 
+use alloc::format;
 use alloc::vec::Vec;
 
 use tre_wire::bounds;
-use tre_wire::id::GroupId;
 use tre_wire::message::dno::{Span, Withheld};
 use tre_wire::policy::{Monitoring, Policy};
 use tre_wire::units::{Budget, NetWattHours, Slot};
@@ -31,7 +31,7 @@ use tre_wire::units::{Budget, NetWattHours, Slot};
 use crate::connections::{Connections, Stint};
 use crate::laplace::{self, Scale};
 use crate::ledger::{Account, Charges, Ledger};
-use crate::monitoring::{Capacities, Group, Groups};
+use crate::monitoring::{Capacities, Group, GroupKey, Groups};
 use crate::randomness::{Purpose, Stream};
 use crate::readings::Slotful;
 
@@ -139,7 +139,7 @@ impl Groups {
         let points = closing.connections.count();
         ledger.turn(slot, rules.window_slots);
         let mut looks = Vec::with_capacity(self.0.len());
-        for (id, group) in &mut self.0 {
+        for (key, group) in &mut self.0 {
             let Some(membership) = group.at(slot) else {
                 looks.push(None);
                 continue;
@@ -148,7 +148,7 @@ impl Groups {
             let sum = look.fit.map(|()| look.sum);
             let draft = Draft { span: Span::Slot, slots: 1, members: look.members, sum };
             let account = ledger.account(&membership.members, rules.slot);
-            let release = closing.release(id, &draft, account);
+            let release = closing.release(key, &draft, account);
             if release.sum.is_ok() {
                 ledger.charge(slot, &membership.members, points);
             }
@@ -170,12 +170,12 @@ impl Groups {
     fn close_totals(&mut self, span: Span, closing: &Closing<'_>, looks: &[Option<Look>]) {
         let spending = closing.policy.monitoring.spending(span);
         let mut charges = Charges::default();
-        for ((id, group), look) in self.0.iter_mut().zip(looks) {
+        for ((key, group), look) in self.0.iter_mut().zip(looks) {
             let Some(membership) = group.at(closing.slot) else { continue };
             let Some(look) = look else { continue };
             let tally = if span == Span::Day { &group.day } else { &group.week };
             let account = charges.account(&membership.members, spending);
-            let release = closing.release(id, &tally.draft(span, look), account);
+            let release = closing.release(key, &tally.draft(span, look), account);
             if release.sum.is_ok() {
                 charges.charge(&membership.members, closing.connections.count());
             }
@@ -224,13 +224,13 @@ impl Closing<'_> {
     }
 
     /// The draft with its noise, or withheld if a member's budget does not pay for it.
-    fn release(&self, id: &GroupId, draft: &Draft, account: Account) -> Release {
+    fn release(&self, key: &GroupKey, draft: &Draft, account: Account) -> Release {
         let Draft { span, slots, members, sum } = *draft;
         let sum = sum.and_then(|sum| {
             if !account.affords_one() {
                 return Err(Withheld::BudgetSpent);
             }
-            let noise = noise(&self.policy.monitoring, span, self.seed, self.slot, id);
+            let noise = noise(&self.policy.monitoring, span, self.seed, self.slot, key);
             noise.map(|noise| noisy(sum, noise)).ok_or(Withheld::NotMetered)
         });
         let left = if sum.is_ok() { account.after_one().left() } else { account.left() };
@@ -261,14 +261,16 @@ pub(crate) fn noise(
     span: Span,
     seed: &[u8; 32],
     slot: Slot,
-    group: &GroupId,
+    key: &GroupKey,
 ) -> Option<i64> {
     let purpose = match span {
         Span::Slot => Purpose::Noise,
         Span::Day => Purpose::DayNoise,
         Span::Week => Purpose::WeekNoise,
     };
-    let mut stream = Stream::new(seed, purpose, slot.get(), group.as_str());
+    // No identifier has a space: no two groups have one noise.
+    let name = format!("{} {}", key.group, key.dno);
+    let mut stream = Stream::new(seed, purpose, slot.get(), &name);
     laplace::sample(Scale::of(rules, span)?, &mut stream)
 }
 

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use tre_wire::bounds;
 use tre_wire::hex::Hex32;
-use tre_wire::id::{EventId, GroupId, PeerId, PointId};
+use tre_wire::id::{EventId, PeerId, PointId};
 use tre_wire::message::dno::{Aggregate, Aggregates, GroupSummary, Groups};
 use tre_wire::message::dsm::{EventOutcome, PseudoBids};
 use tre_wire::message::meter::{EventNotice, Events, MeterOutcome, MeterPrices, Outcomes};
@@ -20,7 +20,7 @@ use crate::billing::Issued;
 use crate::connections::Stint;
 use crate::event::Event;
 use crate::grid::Grid;
-use crate::monitoring::Group;
+use crate::monitoring::{Group, GroupKey};
 use crate::refusal::{Refusal, ViewRefusal};
 use crate::releases::Release;
 
@@ -68,10 +68,10 @@ impl Grid {
     /// Each with its membership in the running slot, or the first to come if it has none yet.
     #[must_use]
     pub fn groups(&self, dno: &PeerId) -> Groups {
-        let summary = |(id, group): (&GroupId, &Group)| {
+        let summary = |(key, group): (&GroupKey, &Group)| {
             let present = group.present(self.begun)?;
             let members = u32::try_from(present.members.len()).unwrap_or(u32::MAX);
-            Some(GroupSummary { group: id.clone(), members, from_slot: present.from })
+            Some(GroupSummary { group: key.group.clone(), members, from_slot: present.from })
         };
         Groups { groups: self.own_groups(dno).filter_map(summary).collect() }
     }
@@ -91,8 +91,8 @@ impl Grid {
         while slot < self.first_open && aggregates.len() < rows {
             let groups = self.own_groups(dno);
             let found =
-                groups.flat_map(|(id, group)| released(group, slot).map(move |it| (id, it)));
-            let mut found: Vec<_> = found.map(|(id, it)| self.aggregate(id, it)).collect();
+                groups.flat_map(|(key, group)| released(group, slot).map(move |it| (key, it)));
+            let mut found: Vec<_> = found.map(|(key, it)| self.aggregate(key, it)).collect();
             let room = rows.saturating_sub(aggregates.len());
             if found.len() > room {
                 if aggregates.is_empty() {
@@ -186,17 +186,20 @@ impl Grid {
         found.map(|(_, stint)| stint).ok_or(ViewRefusal::NoConnection)
     }
 
-    fn own_groups<'a>(&'a self, dno: &'a PeerId) -> impl Iterator<Item = (&'a GroupId, &'a Group)> {
-        self.groups.0.iter().filter(move |(_, group)| group.dno == *dno)
+    fn own_groups<'a>(
+        &'a self,
+        dno: &'a PeerId,
+    ) -> impl Iterator<Item = (&'a GroupKey, &'a Group)> {
+        self.groups.0.iter().filter(move |(key, _)| key.dno == *dno)
     }
 
-    fn aggregate(&self, group: &GroupId, release: &Release) -> Aggregate {
+    fn aggregate(&self, key: &GroupKey, release: &Release) -> Aggregate {
         let rules = &self.policy.monitoring;
         let lambda = rules.lambda(release.span);
         let epsilon = rules.spending(release.span).epsilon_millionths.get();
         let spent = if release.sum.is_ok() { Budget::new(epsilon).ok() } else { None };
         Aggregate {
-            group: group.clone(),
+            group: key.group.clone(),
             span: release.span,
             slot: release.slot,
             slots: release.slots,

@@ -81,10 +81,13 @@ fn bill(total: i64, basis: Basis, policy: &Policy) -> Bill {
     }
 }
 
-/// The lines that differ.
-fn differing(bill: &Bill, policy: &Policy, credits: &[Bid]) -> Vec<&'static str> {
+const NONE: (&[Bid], &[Bid]) = (&[], &[]);
+
+/// The lines that differ. `bids` are those that won and those that were not delivered.
+fn differing(bill: &Bill, policy: &Policy, bids: (&[Bid], &[Bid])) -> Vec<&'static str> {
     let (receipts, prices) = (receipts(), prices());
-    let evidence = Evidence { receipts: &receipts, prices: &prices, credits, policy };
+    let (credits, penalties) = bids;
+    let evidence = Evidence { receipts: &receipts, prices: &prices, credits, penalties, policy };
     let lines = check(bill, evidence).into_iter();
     lines.filter(|line| !line.agrees()).map(|line| line.line).collect()
 }
@@ -93,22 +96,32 @@ fn differing(bill: &Bill, policy: &Policy, credits: &[Bid]) -> Vec<&'static str>
 fn a_right_bill_agrees_in_every_line() {
     // 1,500 Wh at 0.10 and -260 Wh at 0.50 are 0.15 - 0.13 = 0.02: two cents.
     let policy = policy(2);
-    assert_eq!(differing(&bill(2, Basis::Slots, &policy), &policy, &[]), [""; 0]);
+    assert_eq!(differing(&bill(2, Basis::Slots, &policy), &policy, NONE), [""; 0]);
 }
 
 #[test]
 fn a_bill_at_the_mean_price_agrees_in_every_line() {
     // 1,240 Wh at (2 x 0.10 + 4 x 0.50) / 6 = 0.3667 are 45.47 cents.
     let policy = policy(3);
-    assert_eq!(differing(&bill(45, Basis::Mean, &policy), &policy, &[]), [""; 0]);
+    assert_eq!(differing(&bill(45, Basis::Mean, &policy), &policy, NONE), [""; 0]);
 }
 
 #[test]
 fn a_credit_is_taken_off() {
     let policy = policy(2);
     let won = Bid { quantity_wh: wh(100), price: price(200_000) };
-    assert_eq!(differing(&bill(0, Basis::Slots, &policy), &policy, &[won]), [""; 0]);
-    assert_eq!(differing(&bill(2, Basis::Slots, &policy), &policy, &[won]), ["total, minor units"]);
+    assert_eq!(differing(&bill(0, Basis::Slots, &policy), &policy, (&[won], &[])), [""; 0]);
+    let differs = differing(&bill(2, Basis::Slots, &policy), &policy, (&[won], &[]));
+    assert_eq!(differs, ["total, minor units"]);
+}
+
+#[test]
+fn the_policys_share_of_what_was_not_delivered_is_charged() {
+    let mut policy = policy(2);
+    policy.demand_response.penalty_millionths = 1_500_000;
+    let won = [Bid { quantity_wh: wh(100), price: price(200_000) }];
+    // Two cents earned, three charged.
+    assert_eq!(differing(&bill(3, Basis::Slots, &policy), &policy, (&won, &won)), [""; 0]);
 }
 
 #[test]
@@ -116,11 +129,11 @@ fn every_line_that_differs_is_named() {
     let policy = policy(2);
     let right = bill(2, Basis::Slots, &policy);
     let wrong = Bill { total_minor: MinorUnits::new(3).expect("in range"), ..right.clone() };
-    assert_eq!(differing(&wrong, &policy, &[]), ["total, minor units"]);
+    assert_eq!(differing(&wrong, &policy, NONE), ["total, minor units"]);
     let wrong = Bill { price_series: Hex32([0; 32]), ..right.clone() };
-    assert_eq!(differing(&wrong, &policy, &[]), ["price series"]);
+    assert_eq!(differing(&wrong, &policy, NONE), ["price series"]);
     let wrong = Bill { policy: Hex32([0; 32]), ..right.clone() };
-    assert_eq!(differing(&wrong, &policy, &[]), ["policy"]);
+    assert_eq!(differing(&wrong, &policy, NONE), ["policy"]);
     let wrong = Bill { basis: Basis::Mean, ..right };
-    assert_eq!(differing(&wrong, &policy, &[]), ["basis"]);
+    assert_eq!(differing(&wrong, &policy, NONE), ["basis"]);
 }

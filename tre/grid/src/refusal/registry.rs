@@ -52,9 +52,6 @@ pub enum ConnectionRefusal {
 /// Why a group was refused. `[TRE14 III-C]`
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum GroupRefusal {
-    /// The id belongs to another network operator.
-    #[error("expected a group of your own")]
-    NotYours,
     /// Fewer members than the policy's k.
     #[error("smallest group: expected at least {least} members, found {found}")]
     TooFew {
@@ -123,7 +120,7 @@ impl ConnectionRefusal {
 impl GroupRefusal {
     pub(super) const fn problem(self) -> ProblemType {
         match self {
-            Self::NotYours | Self::UnknownMember { .. } => ProblemType::NotFound,
+            Self::UnknownMember { .. } => ProblemType::NotFound,
             Self::TooFew { .. } | Self::Dominance { .. } => ProblemType::PrivacyRule,
             Self::TooMany { .. } | Self::Twice { .. } => ProblemType::OutOfBounds,
             Self::MemberFull { .. } | Self::GroupsFull { .. } => ProblemType::Full,

@@ -117,6 +117,8 @@ fn check_what_went_out(grid: &Grid) {
         assert!(bill.from_slot < bill.to_slot && bill.to_slot <= grid.first_open);
         let waited = grid.first_open.since(bill.from_slot) >= PERIOD;
         assert!(waited, "a bill went out before its minimum period had elapsed");
+        let last = slot(bill.to_slot.get() - 1);
+        assert!(!grid.takes_late(last), "a bill went out of which a reading may still come");
     }
     for dno in ["d-0", "d-1"] {
         for row in grid.aggregates(&id(dno), slot(0), 1_000).aggregates {

@@ -30,9 +30,9 @@ fn every_account_of_the_tariff_gets_one_bill_at_the_end_of_the_period() {
     town.close(START + 1);
     town.read("home-0", START + 2, 2, 2);
     assert_eq!(town.end_period(START + PERIOD), Ok(Outcome::Done));
-    town.close(START + PERIOD - 2);
+    town.close(START + PERIOD + LATENESS - 2);
     assert_eq!(town.bills(), []);
-    town.close(START + PERIOD - 1);
+    town.settle(START + PERIOD);
     let bill = |home: &str, total| (format!("account-{home}"), START, START + PERIOD, total);
     assert_eq!(town.bills(), [bill("home-0", 42), bill("home-1", 0)]);
     assert_eq!((town.running("home-0"), town.running("home-1")), (0, 0));
@@ -45,12 +45,13 @@ fn the_next_period_begins_where_the_last_one_ended() {
     let mut town = priced(1);
     assert_eq!(town.end_period(START + PERIOD + 2), Ok(Outcome::Done));
     town.close(START + PERIOD + 1);
+    town.settle(START + PERIOD + 2);
     let account = town.grid.account(&id("meter-home-0")).expect("connected");
     assert_eq!(account.period_from, slot(START + PERIOD + 2));
-    // A reading of the first slot of the next period, which has begun, is in the next bill.
-    town.read("home-0", START + PERIOD + 2, 7, 1);
+    // A reading of the first slot of the next period is in the next bill.
+    assert_eq!(town.read("home-0", START + PERIOD + 2, 7, 1), Status::AcceptedLate);
     assert_eq!(town.end_period(START + 2 * PERIOD + 2), Ok(Outcome::Done));
-    town.close(START + 2 * PERIOD + 1);
+    town.settle(START + 2 * PERIOD + 2);
     let totals: Vec<_> =
         town.bills().into_iter().map(|(_, from, _, total)| (from, total)).collect();
     assert_eq!(totals, [(START, 0), (START + PERIOD + 2, 7)]);
@@ -101,7 +102,7 @@ fn the_first_period_of_a_tariff_begins_with_the_first_who_is_on_it() {
     assert_eq!(refused(&mut town, START + PERIOD + 3), PeriodRefusal::TooShort { least, found });
     town.connect("near", START + 3, None);
     assert_eq!(town.end_period(START + PERIOD + 3), Ok(Outcome::Done));
-    town.close(START + PERIOD + 2);
+    town.settle(START + PERIOD + 3);
     assert_eq!(town.bills(), [("account-near".into(), START + 3, START + PERIOD + 3, 0)]);
 }
 
@@ -124,30 +125,74 @@ fn who_joined_late_is_billed_with_the_next_period() {
     town.go(START + 3, 0);
     assert_eq!(town.read("late", START + 3, 30, 1), Status::Accepted);
     assert_eq!(town.end_period(START + PERIOD), Ok(Outcome::Done));
-    town.close(START + PERIOD - 1);
-    assert_eq!(town.bills().len(), 1);
-    assert_eq!(town.running("late"), 300_000_000);
     town.go(START + PERIOD, GRACE_MS);
     assert_eq!(town.read("late", START + PERIOD, 3, 2), Status::Accepted);
+    town.settle(START + PERIOD);
+    assert_eq!(town.bills().len(), 1);
+    assert_eq!(town.running("late"), 330_000_000);
     assert_eq!(town.end_period(START + 2 * PERIOD), Ok(Outcome::Done));
-    town.close(START + 2 * PERIOD - 1);
+    town.settle(START + 2 * PERIOD);
     let late: Vec<_> = town.bills().into_iter().filter(|bill| bill.0 == "account-late").collect();
     assert_eq!(late, [("account-late".into(), START + 3, START + 2 * PERIOD, 33)]);
 }
 
 #[test]
-fn a_late_reading_is_in_the_next_bill_at_the_price_of_its_own_slot() {
+fn a_late_reading_is_in_the_bill_of_its_own_period_which_waits_for_it() {
     let mut town = Town::with_homes(1);
     let mut prices = alloc::vec![MINOR_A_WH; 9];
     prices.push(5 * MINOR_A_WH);
     assert_eq!(town.post_prices(START + 1, &prices), Ok(Outcome::Done));
     assert_eq!(town.end_period(START + PERIOD), Ok(Outcome::Done));
-    town.close(START + PERIOD - 1);
+    town.close(START + PERIOD - 1 + LATENESS);
+    assert_eq!(town.bills(), [("account-home-0".into(), START, START + PERIOD, 0)]);
+    // The bill stands: of what came too late for it nothing is owed, then or later.
+    assert_eq!(town.read("home-0", START + PERIOD - 1, 9, 1), Status::Closed);
+    assert_eq!(town.running("home-0"), 0);
+
+    let mut town = Town::with_homes(1);
+    assert_eq!(town.post_prices(START + 1, &prices), Ok(Outcome::Done));
+    assert_eq!(town.end_period(START + PERIOD), Ok(Outcome::Done));
+    town.close(START + PERIOD - 2 + LATENESS);
+    assert_eq!(town.bills(), []);
     assert_eq!(town.read("home-0", START + PERIOD - 1, 9, 1), Status::AcceptedLate);
+    // A slot of the next period, at its own price.
+    assert_eq!(town.read("home-0", START + PERIOD, 7, 1), Status::AcceptedLate);
+    assert_eq!(town.running("home-0"), 440_000_000);
+    town.settle(START + PERIOD);
+    assert_eq!(town.bills(), [("account-home-0".into(), START, START + PERIOD, 9)]);
+    assert_eq!(town.running("home-0"), 350_000_000);
+}
+
+#[test]
+fn two_periods_settle_each_for_itself_when_they_are_shorter_than_the_horizon() {
+    let mut policy = policy();
+    policy.billing.minimum_period_slots = 2;
+    let mut town = Town::with_policy(policy, 1);
+    assert_eq!(town.post_prices(START + 1, &[MINOR_A_WH]), Ok(Outcome::Done));
+    for (number, end) in [(1, 2), (3, 4), (5, 6)] {
+        assert_eq!(town.end_period(START + end), Ok(Outcome::Done));
+        town.close(START + number);
+    }
+    assert_eq!(town.read("home-0", START + 3, 30, 1), Status::AcceptedLate);
+    assert_eq!(town.read("home-0", START + 5, 5, 2), Status::AcceptedLate);
+    town.settle(START + 6);
+    let totals: Vec<_> = town.bills().into_iter().map(|bill| (bill.1, bill.3)).collect();
+    assert_eq!(totals, [(START, 0), (START + 2, 30), (START + 4, 5)]);
+}
+
+#[test]
+fn what_is_credited_after_a_period_ended_is_in_the_next_bill() {
+    let mut town = priced(1);
+    assert_eq!(town.end_period(START + PERIOD), Ok(Outcome::Done));
+    assert_eq!(town.open("e", START + 30, START + 31, SLOT_MS), Ok(Outcome::Done));
+    assert_eq!(town.bid("home-0", "e", Some((100, 1_000_000))), Ok(Outcome::Done));
+    town.close(START + PERIOD);
+    let winner = town.pseudo_bids("e")[0].0;
+    assert_eq!(town.decide("e", &[winner]), Ok(Outcome::Done));
     assert_eq!(town.end_period(START + 2 * PERIOD), Ok(Outcome::Done));
-    town.close(START + 2 * PERIOD - 1);
+    town.settle(START + 2 * PERIOD);
     let totals: Vec<_> = town.bills().into_iter().map(|bill| bill.3).collect();
-    assert_eq!(totals, [0, 9]);
+    assert_eq!(totals, [0, -10]);
 }
 
 #[test]
@@ -167,7 +212,7 @@ fn a_bill_is_rounded_once_half_to_even() {
             town.read("home-0", START + number, part, number);
         }
         assert_eq!(town.end_period(START + PERIOD), Ok(Outcome::Done));
-        town.close(START + PERIOD - 1);
+        town.settle(START + PERIOD);
         assert_eq!(town.bills()[0].3, expected, "{energy} Wh at {micro}");
     }
 }
@@ -181,7 +226,7 @@ fn export_and_negative_prices_lower_a_bill() {
 }
 
 #[test]
-fn a_total_that_no_bill_can_state_runs_on() {
+fn a_total_that_no_bill_can_state_is_in_the_next_one() {
     let mut policy = policy();
     policy.billing.minor_unit_nano = MinorUnit::try_from(1).expect("in range");
     let mut town = Town::new(policy);
@@ -192,9 +237,16 @@ fn a_total_that_no_bill_can_state_runs_on() {
     town.go(START + 1, 0);
     town.read("home-0", START + 1, 400_000_000, 1);
     assert_eq!(town.end_period(START + PERIOD), Ok(Outcome::Done));
-    town.close(START + PERIOD);
+    town.settle(START + PERIOD);
     assert_eq!(town.bills(), []);
     assert_eq!(town.running("home-0"), 400_000_000_000_000_000_000);
+    // All but one Wh of it is fed in again: the next bill is of both periods.
+    town.go(START + PERIOD + LATENESS + 1, 0);
+    town.read_both("home-0", START + PERIOD + LATENESS + 1, (0, 399_999_999), 2);
+    assert_eq!(town.end_period(START + 2 * PERIOD), Ok(Outcome::Done));
+    town.settle(START + 2 * PERIOD);
+    let bill = ("account-home-0".into(), START, START + 2 * PERIOD, 1_000_000_000_000);
+    assert_eq!(town.bills(), [bill]);
 }
 
 #[test]
@@ -206,6 +258,7 @@ fn the_bills_of_an_account_are_bounded_and_the_latest_are_kept() {
         assert_eq!(town.end_period(START + number), Ok(Outcome::Done));
         town.close(START + number - 1);
     }
+    town.settle(START + 29);
     let bills = town.bills();
     assert_eq!(bills.len(), bounds::BILLS_PER_ACCOUNT);
     assert_eq!((bills[0].2, bills[23].2), (START + 6, START + 29));
@@ -222,7 +275,7 @@ fn a_supplier_sees_the_bills_of_its_own_tariffs_alone_by_period_and_account() {
     assert_eq!(town.end_period(START + PERIOD), Ok(Outcome::Done));
     let body = EndPeriod { tariff: id("flat"), end_slot: slot(START + PERIOD + 1) };
     town.must(Command::EndPeriod { supplier: id("second"), body });
-    town.close(START + PERIOD);
+    town.settle(START + PERIOD + 1);
     let accounts = |supplier| {
         let bills = town.bills_of(supplier).into_iter();
         bills.map(|bill| bill.0).collect::<Vec<_>>()
@@ -244,8 +297,7 @@ fn the_end_of_a_period_under_a_long_grace_bills_its_own_slots_alone() {
     for (number, energy) in [(PERIOD - 1, 1), (PERIOD, 10), (PERIOD + 1, 100)] {
         assert_eq!(town.read("home-0", START + number, energy, 1), Status::Accepted);
     }
-    town.close(START + PERIOD - 1);
+    town.settle(START + PERIOD);
     assert_eq!(town.bills()[0].3, 1);
-    town.close(START + PERIOD + 1);
     assert_eq!(town.running("home-0"), 1_100_000_000);
 }

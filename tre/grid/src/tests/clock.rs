@@ -129,7 +129,7 @@ fn a_gap_longer_than_the_history_leaves_its_last_slots() {
     assert_eq!(town.put_group("dno", "g", &["home-0", "home-1", "home-2"]), Ok(Outcome::Done));
     town.close(START + 5);
     town.go(START + 3_000, GRACE_MS);
-    let releases = &town.grid.groups.0[&id("g")].releases;
+    let releases = &town.group("g").releases;
     assert_eq!(releases.len(), bounds::RELEASES_PER_GROUP);
     assert_eq!(releases.back().map(|release| release.slot), Some(slot(START + 2_999)));
     let consecutive = releases.iter().zip(releases.iter().skip(1));

@@ -151,7 +151,7 @@ fn whoever_was_there_for_the_whole_period_is_billed_slot_by_slot() {
         town.go(START + number, 0);
         town.read("home-0", START + number, number, 1);
     }
-    town.close(START + PERIOD - 1);
+    town.settle(START + PERIOD);
     assert_eq!(bills(&town), [(0, PERIOD, 4 * (4 + 5 + 6), Basis::Slots)]);
 }
 
@@ -162,7 +162,7 @@ fn a_bill_names_its_prices_and_its_policy() {
     assert_eq!(town.post_prices(START + 1, &[1, 1, 1, 2]), Ok(Outcome::Done));
     assert_eq!(town.post_prices(START + 7, &[2]), Ok(Outcome::Done));
     assert_eq!(town.end_period(START + PERIOD), Ok(Outcome::Done));
-    town.close(START + PERIOD - 1);
+    town.settle(START + PERIOD);
     let runs = [(slot(START + 1), price(1)), (slot(START + 4), price(2))];
     let names = (&id("supplier"), &id("flat"));
     let period = (slot(START), slot(START + PERIOD));

@@ -87,7 +87,8 @@ fn who_leaves_after_the_end_of_a_period_has_a_bill_for_it_and_a_final_one() {
     town.go(START + PERIOD - 1, 0);
     town.read("home-0", START + PERIOD - 1, 11, 1);
     town.close(START + PERIOD - 1);
-    town.read("home-0", START + PERIOD, 22, 2);
+    assert_eq!(town.read("home-0", START + PERIOD, 22, 2), Status::Accepted);
+    town.settle(START + PERIOD);
     assert_eq!(town.bills(), [final_bill(PERIOD, 11)]);
     town.close(START + 2 * PERIOD - 2);
     assert_eq!(town.bills().len(), 1);
@@ -167,7 +168,7 @@ fn an_account_may_move_to_another_point_within_one_moment() {
         record.meter = id(format!("meter-{new}"));
         assert_eq!(town.put(new, record), Ok(Outcome::Done));
         assert_eq!(town.end_period(START + PERIOD), Ok(Outcome::Done));
-        town.close(START + PERIOD - 1);
+        town.settle(START + PERIOD);
         let bills: Vec<_> = town
             .bills()
             .into_iter()

@@ -11,7 +11,7 @@ use core::fmt::Debug;
 use core::str::FromStr;
 
 use tre_wire::hex::Hex32;
-use tre_wire::id::{EventId, PeerId};
+use tre_wire::id::{EventId, GroupId, PeerId};
 use tre_wire::journal::{Command, Record};
 use tre_wire::message::dno::{Aggregate, PutGroup, Span};
 use tre_wire::message::dsm::{Decision, Direction, EventTerms, OpenEvent};
@@ -23,6 +23,7 @@ use tre_wire::policy::{
 };
 use tre_wire::units::{Epsilon, MinorUnit, PricePerKwh, Share, Slot, UnixMillis, WattHours, Watts};
 
+use crate::monitoring::{Group, GroupKey};
 use crate::{Grid, Outcome, Refusal};
 
 mod any_commands;
@@ -78,6 +79,10 @@ fn wh(energy: u64) -> WattHours {
 
 fn price(micro: i64) -> PricePerKwh {
     PricePerKwh::new(micro).expect("in range")
+}
+
+fn key(dno: &str, group: &GroupId) -> GroupKey {
+    GroupKey { group: group.clone(), dno: id(dno) }
 }
 
 /// What one kind of release may spend. Unit: millionths.
@@ -210,6 +215,11 @@ impl Town {
         }
     }
 
+    /// Goes on until no reading of a slot before `end` may come any more.
+    fn settle(&mut self, end: u64) {
+        self.close(end + self.grid.policy().lateness_slots - 1);
+    }
+
     /// What a home's record says: its account and meter have its name.
     fn home(name: &str, from: u64, to: Option<u64>) -> ConnectionRecord {
         ConnectionRecord {
@@ -332,6 +342,11 @@ impl Town {
                 (account, bill.from_slot.get(), bill.to_slot.get(), bill.total_minor.get())
             })
             .collect()
+    }
+
+    /// A group of `dno`.
+    fn group(&self, group: &str) -> &Group {
+        &self.grid.groups.0[&key("dno", &id(group))]
     }
 
     /// The sums of one slot that the network operator sees, from the first slot on.

@@ -114,11 +114,14 @@ fn prices_are_kept_up_to_a_bound_and_spent_ones_make_room() {
     town.close(START + 1 + LATENESS);
     assert_eq!(refused(&mut town, START + 1 + 8_192, &[6]), PriceRefusal::Full { most });
     assert_eq!(town.end_period(START + PERIOD), Ok(Outcome::Done));
-    town.close(START + PERIOD - 1);
-    // Now of slots START + 1 to START + 5 neither a bill nor a reading is to come.
-    assert_eq!(refused(&mut town, START + 1 + 8_192, &[6; 6]), PriceRefusal::Full { most });
-    assert_eq!(town.post_prices(START + 1 + 8_192, &[6; 5]), Ok(Outcome::Done));
-    assert_eq!(series(&town, 0)[0], (6, 5));
+    // The period has ended, but a bill of it is still to be made.
+    town.close(START + PERIOD + LATENESS - 2);
+    assert_eq!(refused(&mut town, START + 1 + 8_192, &[6]), PriceRefusal::Full { most });
+    town.settle(START + PERIOD);
+    // Now of slots START + 1 to START + 9 neither a bill nor a reading is to come.
+    assert_eq!(refused(&mut town, START + 1 + 8_192, &[6; 10]), PriceRefusal::Full { most });
+    assert_eq!(town.post_prices(START + 1 + 8_192, &[6; 9]), Ok(Outcome::Done));
+    assert_eq!(series(&town, 0)[0], (10, 5));
 }
 
 #[test]

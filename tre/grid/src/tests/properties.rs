@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::sample::Index;
+use proptest::sample::{Index, subsequence};
 
 use super::*;
 use crate::releases::noise;
@@ -18,17 +18,18 @@ proptest! {
     })]
 
     #[test]
-    fn a_release_is_the_clipped_sum_for_any_order(
-        sent in vec((0..HOMES, 0_u64..8, 0_u64..7_000, 0_u64..7_000), 0..40),
-        order in vec(any::<Index>(), 80),
+    fn a_release_is_the_clipped_sum_for_any_order_and_interleaving(
+        sent in vec(((0..HOMES, 1_u64..3, 0_u64..8), (0_u64..7_000, 0_u64..7_000)), 0..60),
+        order in vec(any::<Index>(), 120),
+        groups in vec(subsequence((0..HOMES).collect::<Vec<_>>(), 3..=5), 1..4),
     ) {
-        release_is_the_clipped_sum(&sent, &order);
+        release_is_the_clipped_sum(&sent, &order, &groups);
     }
 
     #[test]
     fn a_bill_is_the_exact_sum_for_any_pattern_of_repetition(
         prices in vec(-2_000_000_i64..2_000_000, 30),
-        sent in vec(vec((0..3_u64, 0_u64..6, 0_u64..5_000, 0_u64..5_000, 0_u64..4), 0..8), 30),
+        sent in vec(vec((0..3_u64, 0_u64..7, 0_u64..5_000, 0_u64..5_000, 0_u64..4), 0..8), 30),
     ) {
         bill_is_the_exact_sum(&prices, &sent);
     }
@@ -48,34 +49,47 @@ fn home(number: u64) -> String {
     format!("home-{number}")
 }
 
-/// Without its noise a release is the clipped sum of the values with the highest counters, in
-/// whatever order they came and however often. `sent` is (home, counter, import, export).
-fn release_is_the_clipped_sum(sent: &[(u64, u64, u64, u64)], order: &[Index]) {
-    // One value for each home and counter; each may be sent several times.
-    let values = sent.iter().map(|&(home, seq, import, export)| ((home, seq), (import, export)));
-    let values: Vec<_> = values.collect::<BTreeMap<_, _>>().into_iter().collect();
-    let names: Vec<String> = (0..HOMES).map(home).collect();
-    let members: Vec<&str> = names.iter().map(String::as_str).collect();
+/// Home, slot and counter of a reading; import and export.
+type Metered = ((u64, u64, u64), (u64, u64));
+
+/// Without its noise a release is the clipped sum of its members' values with the highest counters,
+/// in whatever order they came and however often, readings of two open slots in between each other,
+/// and whatever other groups its members are in.
+fn release_is_the_clipped_sum(sent: &[Metered], order: &[Index], groups: &[Vec<u64>]) {
+    // One value for each home, slot and counter; each may be sent several times.
+    let values: Vec<_> = sent.iter().copied().collect::<BTreeMap<_, _>>().into_iter().collect();
     let mut town = Town::with_homes(5);
-    assert_eq!(town.put_group("dno", "g", &members), Ok(Outcome::Done));
-    town.go(START + 1, GRACE_MS);
+    for (number, members) in (0..).zip(groups) {
+        let names: Vec<String> = members.iter().map(|&member| home(member)).collect();
+        let members: Vec<&str> = names.iter().map(String::as_str).collect();
+        assert_eq!(town.put_group("dno", &format!("g{number}"), &members), Ok(Outcome::Done));
+    }
+    // Slot START + 2 has begun, and START + 1 has not closed yet.
+    town.go(START + 1, 0);
+    town.go(START + 2, 0);
     let mut latest = BTreeMap::new();
     for index in order.iter().filter(|_| !values.is_empty()) {
-        let ((number, seq), (import, export)) = values[index.index(values.len())];
-        town.read_both(&home(number), START + 1, (import, export), seq);
-        let kept = latest.entry(number).or_insert((seq, import, export));
+        let ((number, offset, seq), (import, export)) = values[index.index(values.len())];
+        town.read_both(&home(number), START + offset, (import, export), seq);
+        let kept = latest.entry((number, offset)).or_insert((seq, import, export));
         *kept = (*kept).max((seq, import, export));
     }
-    let within = latest.values().filter(|(_, import, export)| *import.max(export) <= 5_000);
-    let net = within.map(|(_, import, export)| import.cast_signed() - export.cast_signed());
-    let expected: i64 = net.map(|net| net.clamp(-1_000, 1_000)).sum();
-    let seed = seed(town.steps);
-    town.go(START + 2, GRACE_MS);
-    let row = town.aggregates("dno").pop().expect("a release");
-    let noise =
-        noise(&town.grid.policy().monitoring, Span::Slot, &seed, slot(START + 1), &row.group)
-            .expect("drawn");
-    assert_eq!(row.released_wh.expect("released").get(), expected + noise);
+    for offset in 1..3 {
+        let seed = seed(town.steps);
+        town.close(START + offset);
+        let rows = town.aggregates("dno").into_iter();
+        let rows: Vec<_> = rows.filter(|row| row.slot == slot(START + offset)).collect();
+        assert_eq!(rows.len(), groups.len());
+        for (row, members) in rows.iter().zip(groups) {
+            let counting = members.iter().filter_map(|&member| latest.get(&(member, offset)));
+            let within = counting.filter(|(_, import, export)| *import.max(export) <= 5_000);
+            let net = within.map(|(_, import, export)| import.cast_signed() - export.cast_signed());
+            let expected: i64 = net.map(|net| net.clamp(-1_000, 1_000)).sum();
+            let (rules, key) = (&town.grid.policy().monitoring, key("dno", &row.group));
+            let noise = noise(rules, Span::Slot, &seed, row.slot, &key).expect("drawn");
+            assert_eq!(row.released_wh.expect("released").get(), expected + noise);
+        }
+    }
 }
 
 /// Nearest multiple, ties to the even one; written without the code under test.
@@ -89,7 +103,8 @@ fn half_to_even(nano: i128, unit: i128) -> i64 {
 /// What the bills must be, kept beside the town.
 struct Ledger<'a> {
     prices: &'a [i64],
-    running: [i128; 3],
+    /// By period and home.
+    owed: BTreeMap<(u64, usize), i128>,
     received: BTreeSet<(usize, u64)>,
     open: BTreeMap<usize, (u64, i128)>,
 }
@@ -98,7 +113,8 @@ impl Ledger<'_> {
     fn owe(&mut self, home: usize, slot: u64, net: i128) {
         // Prices were published from the second slot on.
         let price = self.prices[usize::try_from(slot).expect("small")];
-        self.running[home] += if slot == 0 { 0 } else { i128::from(price) * net };
+        let cost = if slot == 0 { 0 } else { i128::from(price) * net };
+        *self.owed.entry((slot / PERIOD, home)).or_insert(0) += cost;
     }
 
     /// A reading of the slot `back` slots before the running one.
@@ -112,24 +128,35 @@ impl Ledger<'_> {
             self.owe(home, metered, net);
         }
     }
+
+    /// The bills of the period that begins at `from`.
+    fn bills(&self, from: u64) -> Vec<(String, u64, u64, i64)> {
+        let period = (START + from, START + from + PERIOD);
+        let total = |home| self.owed.get(&(from / PERIOD, home)).copied().unwrap_or(0);
+        let minor = |home| half_to_even(total(home), 10_000_000);
+        let homes = 0..3_usize;
+        homes.map(|it| (format!("account-home-{it}"), period.0, period.1, minor(it))).collect()
+    }
 }
 
 /// (home, slots back, import, export, counter).
 type Sent = (u64, u64, u64, u64, u64);
 
-/// A bill is the exact sum, rounded once, of what counted in its period: for each slot the value
-/// with the highest counter, or the first that came late. `sent` is one list for each slot.
+/// A bill is the exact sum, rounded once, of what counted in the slots of its period: of each the
+/// value with the highest counter, or the first that came late, whenever it came. It goes out
+/// once, when none may come any more, and says the same for ever. `sent` is one list for each slot.
 fn bill_is_the_exact_sum(prices: &[i64], sent: &[Vec<Sent>]) {
     let mut town = Town::with_homes(3);
     assert_eq!(town.post_prices(START + 1, &prices[1..]), Ok(Outcome::Done));
-    let (received, open) = (BTreeSet::new(), BTreeMap::new());
-    let mut ledger = Ledger { prices, running: [0; 3], received, open };
+    let (owed, received, open) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+    let mut ledger = Ledger { prices, owed, received, open };
     let mut bills = Vec::new();
     for (now, sent) in (0..).zip(sent) {
         town.go(START + now, GRACE_MS);
         if now % PERIOD == 0 {
             assert_eq!(town.end_period(START + now + PERIOD), Ok(Outcome::Done));
         }
+        assert_eq!(town.bills(), bills);
         for &(number, back, import, export, seq) in sent {
             town.read_both(&home(number), START + now - back, (import, export), seq);
             let net = i128::from(import) - i128::from(export);
@@ -138,15 +165,14 @@ fn bill_is_the_exact_sum(prices: &[i64], sent: &[Vec<Sent>]) {
         for (home, (_, net)) in core::mem::take(&mut ledger.open) {
             ledger.owe(home, now, net);
         }
-        if (now + 1) % PERIOD == 0 {
-            let (from, to) = (START + now + 1 - PERIOD, START + now + 1);
-            for (number, total) in ledger.running.iter_mut().enumerate() {
-                let minor = half_to_even(core::mem::take(total), 10_000_000);
-                bills.push((format!("account-home-{number}"), from, to, minor));
-            }
+        if let Some(settled) = (now + 1).checked_sub(LATENESS).filter(|it| it % PERIOD == 0) {
+            bills.extend(
+                settled.checked_sub(PERIOD).into_iter().flat_map(|from| ledger.bills(from)),
+            );
         }
     }
-    town.go(START + 30, GRACE_MS);
+    town.settle(START + 30);
+    bills.extend(ledger.bills(20));
     assert_eq!(town.bills(), bills);
 }
 

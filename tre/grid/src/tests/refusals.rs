@@ -33,7 +33,6 @@ fn registry() -> Vec<Refusal> {
         N::TimelineFull { most: 1 },
     ];
     let group = [
-        G::NotYours,
         G::TooFew { least: 3, found: 2 },
         G::TooMany { most: 3, found: 4 },
         G::UnknownMember { position: 1 },
@@ -122,7 +121,6 @@ fn what_the_peer_is_told() {
         Full: expected at most 1 connection points
         Full: expected at most 1 tariffs
         Full: expected at most 1 records for a point within the lateness horizon
-        NotFound: expected a group of your own
         PrivacyRule: smallest group: expected at least 3 members, found 2
         OutOfBounds: expected at most 3 members, found 4
         NotFound: expected known connection points, found another at position 1

@@ -28,7 +28,8 @@ fn close(town: &mut Town, number: u64) -> [u8; 32] {
 /// The last total of a span, without its noise, and how many slots it sums.
 fn total(town: &Town, span: Span, seed: &[u8; 32]) -> (i64, u32) {
     let row = town.releases("dno", span).pop().expect("a total");
-    let noise = noise(&town.grid.policy().monitoring, span, seed, row.slot, &row.group);
+    let noise =
+        noise(&town.grid.policy().monitoring, span, seed, row.slot, &key("dno", &row.group));
     (row.released_wh.expect("released").get() - noise.expect("drawn"), row.slots)
 }
 
@@ -96,7 +97,7 @@ fn a_change_of_members_begins_a_total_anew_across_any_gap() {
     // yet within the week.
     town.go(START + 1_100, GRACE_MS);
     town.close(START + 1_101);
-    let week = town.grid.groups.0[&id("g")].week;
+    let week = town.group("g").week;
     assert_eq!(format!("{week:?}").matches("sum: 0").count(), 1, "{week:?}");
 }
 
@@ -180,7 +181,7 @@ fn totals_are_dropped_with_the_slots_beside_them() {
     let mut town = Town::with_policy(policy, 3);
     assert_eq!(town.put_group("dno", "g", &TRIO), Ok(Outcome::Done));
     town.close(START + 1_300);
-    let group = &town.grid.groups.0[&id("g")];
+    let group = town.group("g");
     let oldest = group.releases.front().map(|oldest| oldest.slot).expect("a release");
     assert!(group.totals.iter().all(|total| total.slot >= oldest));
     assert!(group.totals.front().expect("a total").slot.since(oldest) < WINDOW);

@@ -206,9 +206,9 @@ pub enum BidOutcome {
 /// Answer to `GET /v1/account`: what the TRE holds on the meter's connection now.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Account {
-    /// First slot of the running billing period.
+    /// First slot that no bill has been made of.
     pub period_from: Slot,
-    /// Running bill so far, in billionths of the currency, as a decimal string.
+    /// What is owed from there on, in billionths of the currency, as a decimal string.
     pub running_nano: alloc::string::String,
     /// Readings above capacity since the connection began.
     pub over_capacity: u64,

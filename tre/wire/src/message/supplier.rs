@@ -21,7 +21,8 @@ pub struct PostPrices {
     pub prices: Vec<PricePerKwh>,
 }
 
-/// Body of `POST /v1/billing-periods`: when the running period of a tariff ends.
+/// Body of `POST /v1/billing-periods`: when the running period of a tariff ends. Its bills go out
+/// once no reading of it may come any more: [`crate::policy::Policy::lateness_slots`] later.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct EndPeriod {
@@ -53,7 +54,7 @@ pub struct Bill {
     pub from_slot: Slot,
     /// First slot after the period.
     pub to_slot: Slot,
-    /// Total with all credits and adjustments, rounded once, half to even.
+    /// Total with all credits and penalties since the last bill, rounded once, half to even.
     pub total_minor: MinorUnits,
     /// How the energy of the period was priced.
     pub basis: Basis,

@@ -22,7 +22,7 @@ fn rows(account: &Account) -> Vec<[String; 2]> {
         row("connection in slots", format!("{} {until}", record.from_slot.get())),
         row("tariff", format!("{} of {}", record.tariff, record.supplier)),
         row("capacity, W", record.capacity_w.get().to_string()),
-        row("billing period since slot", account.period_from.get().to_string()),
+        row("not billed since slot", account.period_from.get().to_string()),
         row("running bill, nano-currency", account.running_nano.clone()),
         row("bills kept", account.bills.to_string()),
         row("readings above capacity", account.over_capacity.to_string()),

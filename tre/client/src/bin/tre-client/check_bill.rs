@@ -27,6 +27,9 @@ pub(crate) struct Options {
     /// A bid of ours that won in the period: WH@MICRO, energy and price. Repeat it for each.
     #[arg(long, value_name = "WH@MICRO", value_parser = bid)]
     credit: Vec<Bid>,
+    /// A bid of ours that won and was not delivered: WH@MICRO. Repeat it for each.
+    #[arg(long, value_name = "WH@MICRO", value_parser = bid)]
+    penalty: Vec<Bid>,
     #[command(flatten)]
     output: Output,
 }
@@ -58,8 +61,13 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         return Err(anyhow::Error::from(Problem::NoBill { path: options.bill.clone() }));
     };
     let (receipts, prices) = kept(&options.kept, &deployment, now)?;
-    let (credits, policy) = (options.credit.as_slice(), &deployment.policy);
-    let evidence = Evidence { receipts: &receipts, prices: &prices, credits, policy };
+    let evidence = Evidence {
+        receipts: &receipts,
+        prices: &prices,
+        credits: &options.credit,
+        penalties: &options.penalty,
+        policy: &deployment.policy,
+    };
     let lines = check(&bill.document, evidence);
     if options.output.json {
         output::json(&lines)?;
