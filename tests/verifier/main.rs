@@ -6,6 +6,7 @@
 
 mod attacks;
 mod commands;
+mod epochs;
 
 use std::fs;
 use std::path::Path;
