@@ -8,6 +8,7 @@ mod bad;
 mod batch;
 mod crowd;
 mod fixture;
+mod flood;
 mod journey;
 mod matrix;
 mod raw;
