@@ -7,6 +7,7 @@
 mod attacks;
 mod commands;
 mod epochs;
+mod example;
 
 use std::fs;
 use std::path::Path;
