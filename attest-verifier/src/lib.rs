@@ -47,7 +47,7 @@ pub use export::{
     ExportError, ImportError, export, load_evidence, read_corim, read_log, read_manifest_file,
 };
 pub use fat::FatError;
-pub use file::FileError;
+pub use file::{FileError, read as read_file};
 pub use http::Response;
 pub use hyper::Method;
 pub use identity::{ClientIdentity, IdentityError, Origin};
