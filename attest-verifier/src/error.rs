@@ -39,7 +39,7 @@ pub enum ConnectError {
         bound: Duration,
     },
     /// The TLS handshake failed: not a TRE, or not the one that was attested.
-    #[error("no TLS 1.3 connection to {address}: {source}")]
+    #[error("no TLS 1.3 connection to {address}: {source}; is it a TRE that listens there?")]
     Handshake {
         /// The address.
         address: String,

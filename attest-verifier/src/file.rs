@@ -26,7 +26,11 @@ pub enum FileError {
 }
 
 /// Reads the whole of `path` if it has at most `most` bytes.
-pub(crate) fn read(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
+///
+/// # Errors
+///
+/// [`FileError`].
+pub fn read(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
     let failed = |source| FileError::Read { path: path.to_path_buf(), source };
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(failed)?;

@@ -8,46 +8,7 @@
 //! is made, kept and consumed here.
 //!
 //! ```no_run
-//! use std::path::{Path, PathBuf};
-//!
-//! use attest_verifier::core::wire::message::Health;
-//! use attest_verifier::core::wire::units::UnixMillis;
-//! use attest_verifier::{AttestedStream, ClientIdentity, Trust};
-//! use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-//!
-//! # async fn example(now: UnixMillis) -> Result<(), Box<dyn core::error::Error>> {
-//! // What the TRE must be: the deployment file and a reference manifest, as they lie; beside it
-//! // lies manifest.json.sig, made with the release key.
-//! let manifests = [PathBuf::from("manifest.json")];
-//! let release_key = Path::new("release.pem");
-//! let trust = Trust::load(Path::new("deployment.json"), &manifests, release_key)?;
-//! // Who we are. It is shown to nobody but the TRE that has proven itself.
-//! let meter = ClientIdentity::load(Path::new("meter-1.pem"))?;
-//! let tre_id = "tre-1".parse()?;
-//!
-//! // Whoever else answers at this address gets a nonce and nothing more.
-//! let address = "127.0.0.1:8443";
-//! let mut tre = AttestedStream::connect(address, &tre_id, &trust, Some(&meter), now).await?;
-//! assert_eq!(tre.attested().identity().id, tre_id);
-//!
-//! // It is a stream of bytes like any other...
-//! tre.write_all(b"GET /v1/health HTTP/1.1\r\nhost: tre-1\r\n\r\n").await?;
-//! tre.flush().await?;
-//! let mut status = [0; 12];
-//! tre.read_exact(&mut status).await?;
-//! assert_eq!(&status, b"HTTP/1.1 200");
-//!
-//! // ...and carries typed requests, on a connection that has nothing left to read.
-//! let tre = AttestedStream::connect(address, &tre_id, &trust, Some(&meter), now).await?;
-//! let mut tre = tre.into_http().await?;
-//! let health: Health = tre.get("/v1/health").await?;
-//! assert_eq!(health.tre_id, tre_id.as_str());
-//!
-//! // A connection that is kept is attested again from time to time.
-//! let mut tre = tre.attest_again(&trust, now).await?;
-//! let _health: Health = tre.get("/v1/health").await?;
-//! # Ok(())
-//! # }
+#![doc = include_str!("../examples/health.rs")]
 //! ```
 
 #![forbid(unsafe_code)]
@@ -86,7 +47,7 @@ pub use export::{
     ExportError, ImportError, export, load_evidence, read_corim, read_log, read_manifest_file,
 };
 pub use fat::FatError;
-pub use file::FileError;
+pub use file::{FileError, read as read_file};
 pub use http::Response;
 pub use hyper::Method;
 pub use identity::{ClientIdentity, IdentityError, Origin};

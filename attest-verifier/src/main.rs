@@ -104,7 +104,7 @@ impl ReferenceFiles {
 #[derive(Args, Debug)]
 struct Verify {
     /// Where the box listens: HOST:PORT.
-    #[arg(required_unless_present = "evidence")]
+    #[arg(required_unless_present = "evidence", value_parser = cli::address::parse)]
     address: Option<String>,
     /// Evidence of `fetch` instead of a box: evidence.json, or its folder. The verdict is unbound:
     /// it was true once, for somebody.
@@ -140,6 +140,7 @@ struct Verify {
 #[derive(Args, Debug)]
 struct Fetch {
     /// Where the box listens: HOST:PORT.
+    #[arg(value_parser = cli::address::parse)]
     address: String,
     /// The folder to write into.
     #[arg(long)]
@@ -149,6 +150,7 @@ struct Fetch {
 #[derive(Args, Debug)]
 struct Proxy {
     /// Where the TRE listens: HOST:PORT.
+    #[arg(value_parser = cli::address::parse)]
     address: String,
     /// Where to listen: an address of the loopback. Port 0 takes a free one, and says which.
     #[arg(long, default_value = "127.0.0.1:0")]
@@ -172,7 +174,7 @@ struct Proxy {
 #[derive(Args, Debug)]
 struct Watch {
     /// Where the TRE listens: HOST:PORT.
-    #[arg(required_unless_present = "check")]
+    #[arg(required_unless_present = "check", value_parser = cli::address::parse)]
     address: Option<String>,
     /// The name that the TRE must have.
     #[arg(long)]

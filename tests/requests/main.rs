@@ -9,6 +9,7 @@ mod bad;
 mod batch;
 mod crowd;
 mod fixture;
+mod flood;
 mod journey;
 mod matrix;
 mod raw;

@@ -42,7 +42,7 @@ fn options(household: &Household) -> Vec<String> {
 
 /// The command line takes no manifest that is marked as a demonstration's: here is the same one,
 /// marked as for real boxes, and signed by a domain that ends with the test.
-fn for_real_boxes(household: &Household) -> (Vec<u8>, Vec<u8>) {
+pub(super) fn for_real_boxes(household: &Household) -> (Vec<u8>, Vec<u8>) {
     let manifest = serde_json::from_slice(household.reference.manifest()).expect("a manifest");
     let manifest = ReferenceManifest { purpose: Purpose::Production, ..manifest };
     let file = serde_json::to_vec(&manifest).expect("JSON");

@@ -6,6 +6,8 @@
 
 mod attacks;
 mod commands;
+mod epochs;
+mod example;
 
 use std::fs;
 use std::path::Path;

@@ -5,8 +5,9 @@
 //! is sound in itself: only who saw later evidence can tell. What honest boxes do is not refused:
 //! after a power cut a TPM's clock may stand before values that it has reported, and says so.
 //!
-//! What this cannot tell: a TPM that was restored *and* then started more often than the one that
-//! was seen. The state epoch, which advances with the sealed state, is for that.
+//! Every start of a box begins a state epoch. An epoch that was seen before the TPM's last reset, and
+//! is shown after it, comes from a disk that was set back by one start. What this cannot tell: a box
+//! that was restored *and* then started more often than the one that was seen.
 
 use core::cmp::Ordering;
 
@@ -75,7 +76,8 @@ pub enum PastError {
         /// What the quote says. Unit: milliseconds.
         found: u64,
     },
-    /// The sealed state is older than it had been.
+    /// The sealed state is older than it had been; or the TPM was reset, and the epoch is still the
+    /// one of before.
     StateEpoch {
         /// The least that it may be.
         expected: u64,
@@ -161,15 +163,21 @@ impl Past {
         }
         self.check_counts(facts)?;
         self.check_clock(facts)?;
-        let (expected, found) = (self.state_epoch, facts.state_epoch);
-        if found < expected {
-            return Err(PastError::StateEpoch { expected, found });
-        }
+        self.check_epoch(facts)?;
         let (expected, found) = (self.release, facts.release);
         if found < expected {
             return Err(PastError::Release { expected, found });
         }
         Ok(())
+    }
+
+    /// No epoch is seen before and after a reset. Nobody numbers epoch 0, which early releases show.
+    fn check_epoch(&self, facts: &Facts) -> Result<(), PastError> {
+        let (mut expected, found) = (self.state_epoch, facts.state_epoch);
+        if expected > 0 && facts.clock.reset_count > self.reset_count {
+            expected = expected.saturating_add(1);
+        }
+        if found < expected { Err(PastError::StateEpoch { expected, found }) } else { Ok(()) }
     }
 
     /// Restarts are counted within a reset.

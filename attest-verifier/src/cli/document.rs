@@ -1,6 +1,6 @@
 //! `document`: judges what a TRE signed, offline, by the deployment alone.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use attest_verifier::core::document::check_kept;
@@ -8,7 +8,9 @@ use attest_verifier::core::wire::deployment::{self, Deployment};
 use attest_verifier::core::wire::json;
 use attest_verifier::core::wire::message::kept::{Content, Kept};
 use attest_verifier::core::wire::units::UnixMillis;
+use attest_verifier::read_file;
 use clap::Args;
+use serde::de::DeserializeOwned;
 
 use crate::{Ending, answer, complain};
 
@@ -29,8 +31,8 @@ pub(crate) struct Document {
 const MAX_BYTES: usize = 1024 * 1024;
 
 pub(crate) fn run(command: &Document, now: UnixMillis) -> anyhow::Result<Ending> {
-    let deployment: Deployment = read(&command.deployment, deployment::MAX_BYTES)?;
-    let kept: Kept = read(&command.file, MAX_BYTES)?;
+    let deployment: Deployment = read(&command.deployment, deployment::MAX_BYTES, "a deployment")?;
+    let kept: Kept = read(&command.file, MAX_BYTES, "what `tre-client` keeps")?;
     let at = command.at.map_or(Ok(now), UnixMillis::new)?;
     if let Err(refused) = check_kept(&kept, &deployment, at) {
         complain(format_args!("{}: {refused}", command.file.display()));
@@ -40,11 +42,10 @@ pub(crate) fn run(command: &Document, now: UnixMillis) -> anyhow::Result<Ending>
     Ok(Ending::Accepted)
 }
 
-fn read<T: serde::de::DeserializeOwned>(path: &PathBuf, most: usize) -> anyhow::Result<T> {
-    let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-    let (found, shown) = (bytes.len(), path.display());
-    anyhow::ensure!(found <= most, "{shown}: expected at most {most} bytes, found {found}");
-    json::decode_at_most(&bytes, most).with_context(|| path.display().to_string())
+fn read<T: DeserializeOwned>(path: &Path, most: usize, what: &str) -> anyhow::Result<T> {
+    let bytes = read_file(path, u64::try_from(most)?)?;
+    json::decode_at_most(&bytes, most)
+        .with_context(|| format!("{}: expected {what}", path.display()))
 }
 
 /// What was signed, in a line.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use attest_verifier::Memory;
 use attest_verifier::core::wire::id::PeerId;
 use clap::Args;
@@ -21,7 +22,9 @@ pub(crate) struct Forget {
 
 /// Ends with 1 where there was nothing to forget: a name with a slip in it must not pass.
 pub(crate) fn run(Forget { tre_id, remember }: &Forget) -> anyhow::Result<Ending> {
-    anyhow::ensure!(remember.is_file(), "{}: expected remembered TREs", remember.display());
+    let named = || format!("{}: expected remembered TREs", remember.display());
+    let there = std::fs::metadata(remember).with_context(named)?;
+    anyhow::ensure!(there.is_file(), "{}, found no file", named());
     let memory = Memory::at(remember)?;
     if let Some(past) = memory.forget(tre_id)? {
         answer(&format!(

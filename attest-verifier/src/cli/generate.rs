@@ -1,20 +1,20 @@
 //! `completions` and `man`: made from the very options that the program has.
 
 use std::fs;
-use std::io;
 
 use anyhow::Context as _;
 use clap::CommandFactory as _;
 
 use crate::{Cli, Completions, Ending, Man, answer};
 
+/// The program, as its user calls it.
+const NAME: &str = "attest-verifier";
+
 pub(crate) fn completions(completions: &Completions) -> anyhow::Result<Ending> {
-    clap_complete::generate(
-        completions.shell,
-        &mut Cli::command(),
-        "attest-verifier",
-        &mut io::stdout(),
-    );
+    // Into memory first: the library ends the process where it cannot write.
+    let mut script = Vec::new();
+    clap_complete::generate(completions.shell, &mut Cli::command(), NAME, &mut script);
+    answer(core::str::from_utf8(&script).context("the script")?.trim_end())?;
     Ok(Ending::Accepted)
 }
 

@@ -1,5 +1,6 @@
 //! The commands, one file each, and how results are shown.
 
+pub(crate) mod address;
 pub(crate) mod corim;
 pub(crate) mod document;
 pub(crate) mod explain;

@@ -28,6 +28,8 @@ mod image;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod misuse;
+#[cfg(test)]
 mod proxy;
 #[cfg(test)]
 mod replay;

@@ -103,7 +103,7 @@ fn shown(noted: Noted) -> Option<bool> {
 async fn a_restored_disk_is_refused() {
     let desk = Desk::new();
     desk.connect(&desk.first).await.unwrap();
-    let restored = desk.later(clock(8, 6_000, true), 2);
+    let restored = desk.later(clock(7, 6_000, true), 2);
     let refused = past(desk.connect(&restored).await);
     assert_eq!(refused, PastError::StateEpoch { expected: 3, found: 2 });
 }
@@ -136,7 +136,7 @@ async fn a_tre_is_forgotten_by_its_name_and_no_other() {
 async fn an_honest_box_is_believed_after_a_power_cut() {
     let desk = Desk::new();
     desk.connect(&desk.first).await.unwrap();
-    let cut = desk.later(clock(8, 4_096, false), 3);
+    let cut = desk.later(clock(8, 4_096, false), 4);
     desk.connect(&cut).await.unwrap();
     // The box is remembered as it came back.
     let refused = past(desk.connect(&desk.first).await);
@@ -207,7 +207,8 @@ async fn writers_at_one_time_lose_nothing() {
     for reset in 0..8 {
         let desk = Arc::clone(&desk);
         tasks.push(tokio::spawn(async move {
-            let scene = desk.later(clock(7 + reset, 5_000 + u64::from(reset), true), 3);
+            let scene =
+                desk.later(clock(7 + reset, 5_000 + u64::from(reset), true), 3 + u64::from(reset));
             let outcome = desk.connect(&scene).await;
             // An older one may come too late, and is then refused.
             outcome.is_ok() || matches!(outcome, Err(AttestError::Refused(Refusal::Past(_))))

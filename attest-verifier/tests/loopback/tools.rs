@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Output};
 use std::sync::Arc;
 
 use attest_verifier::core::wire::json;
-use rcgen::{KeyPair, PublicKeyData as _};
-use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+use rcgen::KeyPair;
 use serde_json::Value;
 
 use crate::cli::{run, scene, tampered, text};
@@ -14,7 +14,7 @@ use crate::scene::Scene;
 use crate::server::{Server, honest, reference_files};
 
 /// `verify` of this box, with the files that it needs in `folder`.
-async fn verify(scene: Scene, folder: &Path, more: &[&str]) -> std::process::Output {
+async fn verify(scene: Scene, folder: &Path, more: &[&str]) -> Output {
     let scene = Arc::new(scene);
     let server = Server::start(Arc::clone(&scene), honest(&scene)).await;
     let files = reference_files(&scene, folder);
@@ -23,27 +23,14 @@ async fn verify(scene: Scene, folder: &Path, more: &[&str]) -> std::process::Out
     run(&[&arguments, more].concat()).await
 }
 
-/// The bytes of base64 for addresses.
-fn from_base64(text: &str) -> Vec<u8> {
-    let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let bits: String = text
-        .bytes()
-        .map(|byte| format!("{:06b}", digits.iter().position(|digit| *digit == byte).unwrap()))
-        .collect();
-    let byte = |bits: &[u8]| u8::from_str_radix(core::str::from_utf8(bits).unwrap(), 2).unwrap();
-    bits.as_bytes().chunks_exact(8).map(byte).collect()
-}
-
-/// Verifies the signature of a token and reads its claims.
-fn read(token: &str, key: &KeyPair) -> Value {
-    let parts: Vec<&str> = token.split('.').collect();
-    let [header, claims, signature] = parts[..] else { panic!("{token}") };
-    let header: Value = serde_json::from_slice(&from_base64(header)).unwrap();
-    assert_eq!(header["alg"], "ES256");
-    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key.der_bytes())
-        .verify(token.rsplit_once('.').unwrap().0.as_bytes(), &from_base64(signature))
-        .unwrap();
-    serde_json::from_slice(&from_base64(claims)).unwrap()
+/// What libraries that nobody here wrote make of a token: `tests/ear`, a package outside the
+/// workspace.
+fn read_by_others(token: &str, public_key: &str) -> Output {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut reader = Command::new(env!("CARGO"));
+    reader.args(["run", "--quiet", "--locked", "--manifest-path"]);
+    reader.arg(root.join("tests/ear/Cargo.toml")).arg("--target-dir").arg(root.join("target/ear"));
+    reader.args(["--", token, public_key]).output().unwrap()
 }
 
 #[tokio::test]
@@ -53,11 +40,14 @@ async fn a_token_says_what_was_found_and_others_can_read_it() {
         let key = KeyPair::generate().unwrap();
         let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         fs::write(at("key.pem"), key.serialize_pem()).unwrap();
+        fs::write(at("public.pem"), key.public_key_pem()).unwrap();
         let (token, key_file) = (at("token"), at("key.pem"));
         let options = ["--token", &token, "--token-key", &key_file];
         let output = verify(scene, folder.path(), &options).await;
         assert_eq!(output.status.code(), Some(code), "{output:?}");
-        let ear = read(&fs::read_to_string(token).unwrap(), &key);
+        let read = read_by_others(&token, &at("public.pem"));
+        assert!(read.status.success(), "{}", text(&read.stderr));
+        let ear: Value = serde_json::from_slice(&read.stdout).unwrap();
         assert_eq!(ear["eat_profile"], "tag:ietf.org,2026:rats/ear#04");
         let life = ear["exp"].as_u64().unwrap() - ear["iat"].as_u64().unwrap();
         assert_eq!(life, 300);
@@ -67,6 +57,11 @@ async fn a_token_says_what_was_found_and_others_can_read_it() {
         let executables = if code == 0 { 3 } else { 96 };
         let claims = ["instance-identity", "hardware", "configuration", "executables"];
         assert_eq!(claims.map(|claim| vector[claim].as_i64().unwrap()), [2, 2, 2, executables]);
+        // Not that they would read anything.
+        fs::write(at("other.pem"), KeyPair::generate().unwrap().public_key_pem()).unwrap();
+        let read = read_by_others(&token, &at("other.pem"));
+        assert_eq!(read.status.code(), Some(1), "{read:?}");
+        assert_eq!(text(&read.stderr), "tre-ear: InvalidSignature\n");
     }
 }
 

@@ -8,8 +8,14 @@ use core::time::Duration;
 /// for each, and the bodies below, they fit the guest's memory.
 pub(crate) const CONNECTIONS: usize = 8_192;
 
-/// File descriptors: one for each connection, and the box's own.
-pub(crate) const DESCRIPTORS: u64 = 8_192 + 64;
+/// How many of them have no client certificate: the rest is for peers with one.
+pub(crate) const ANONYMOUS_CONNECTIONS: usize = 6 * 1024;
+
+/// Connections that have lost their place to another and are not closed yet.
+pub(crate) const LEAVING: usize = 128;
+
+/// File descriptors: one for each connection, those that leave, and the box's own.
+pub(crate) const DESCRIPTORS: u64 = 8_192 + 128 + 64;
 
 /// Wait after the system could not accept a connection, before the next try.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -66,9 +72,9 @@ pub(crate) const TPM_QUEUE: usize = 64;
 /// of the quote under way and one more.
 pub(crate) const ATTESTATIONS: usize = 1 << tre_wire::bounds::ATTESTATION_SIBLINGS;
 
-/// How many of them may wait when a peer without a certificate comes: the rest of the places is
-/// for peers with one.
-pub(crate) const ANONYMOUS_ATTESTATIONS: usize = 6 * 1024;
+/// How many of them may wait when a peer without a certificate comes: one for each connection that
+/// it may have, so that none is turned away here. The rest of the places is for peers with one.
+pub(crate) const ANONYMOUS_ATTESTATIONS: usize = ANONYMOUS_CONNECTIONS + LEAVING;
 
 /// When a peer that found every place taken may come again: two quotes of the slowest TPM later.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(2);

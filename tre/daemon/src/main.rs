@@ -20,6 +20,7 @@ mod log;
 mod metrics;
 mod owner;
 mod peer;
+mod places;
 mod quotes;
 mod random;
 mod record;

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tre_grid::Grid;
 use tre_store::Device;
 use tre_tpm::{Tpm, TpmError};
+use tre_wire::message::StartState;
 use tre_wire::policy::PolicyError;
 
 use crate::calls::attestation::Framed;
@@ -28,7 +29,7 @@ use crate::rooms::Rooms;
 use crate::sandbox::{self, Place, SandboxError};
 use crate::server;
 use crate::shared::{Measured, Shared};
-use crate::standing::{self, Standing, StartError, Started};
+use crate::standing::{self, LockReason, Standing, StartError, Started};
 use crate::tls::TlsError;
 use crate::tpm;
 
@@ -103,6 +104,7 @@ pub(crate) fn run(platform: Platform) -> Result<core::convert::Infallible, Serve
         let shared = Rc::new(share(started, measured, tpm)?);
         // From here on no file opens and no thread starts, and only then a peer is heard.
         sandbox::serve(place).map_err(ServeError::Sandbox)?;
+        begin_epoch(&shared)?;
         line(&format!("listening on {address}"));
         server::serve(listener, shared).await
     })
@@ -143,11 +145,31 @@ fn share(started: Started, measured: Measured, tpm: tpm::TpmHandle) -> Result<Sh
     })
 }
 
+/// Begins the state epoch of this start; a box that cannot write its number down is locked.
+fn begin_epoch(shared: &Shared) -> Result<(), ServeError> {
+    let mut standing = shared.standing.borrow_mut();
+    if standing.state() != StartState::Serving {
+        return Ok(());
+    }
+    let Err(error) = shared.status.borrow_mut().begin_epoch() else { return Ok(()) };
+    let enrolled = standing.enrolled().cloned().map(Box::new);
+    *standing = Standing::Locked { enrolled, reason: LockReason::Status(error) };
+    print_state(&standing);
+    let revoked = InForce::of(&shared.revocations);
+    let front = front::throw_away(shared.deployment.as_ref(), Arc::clone(&shared.clock), revoked);
+    shared.front.send_replace(front.map_err(ServeError::Tls)?);
+    Ok(())
+}
+
 /// State and PCRs on the console: all public, and all that an operator can compare.
 fn print_start(started: &Started) {
     print_pcrs(&started.pcrs);
-    line(&format!("state {}", started.standing.state().as_str()));
-    let reason = started.standing.reason();
+    print_state(&started.standing);
+}
+
+fn print_state(standing: &Standing) {
+    line(&format!("state {}", standing.state().as_str()));
+    let reason = standing.reason();
     if !reason.is_empty() {
         line(&format!("locked: {reason}"));
     }

@@ -11,7 +11,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
@@ -19,6 +19,7 @@ use crate::bounds;
 use crate::http;
 use crate::metrics::bump;
 use crate::peer::Peer;
+use crate::places::{Holder, Most, Place, Places};
 use crate::routes;
 use crate::shared::Shared;
 
@@ -33,10 +34,14 @@ pub(crate) struct Front {
 
 /// Serves until the process ends.
 pub(crate) async fn serve(listener: TcpListener, shared: Rc<Shared>) -> ! {
-    let places = Arc::new(Semaphore::new(bounds::CONNECTIONS));
+    let places = Places::new(Most {
+        all: bounds::CONNECTIONS,
+        anonymous: bounds::ANONYMOUS_CONNECTIONS,
+        leaving: bounds::LEAVING,
+    });
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, address) = match listener.accept().await {
+            Ok(accepted) => accepted,
             // The peer gave up first, or the system has no descriptor to give: whatever it is,
             // a peer can cause it, and it does not end the service.
             Err(_) => {
@@ -45,25 +50,22 @@ pub(crate) async fn serve(listener: TcpListener, shared: Rc<Shared>) -> ! {
                 continue;
             }
         };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+        let Some(place) = places.take(Holder::at(address.ip())) else {
             shared.counters.count(|metrics| bump(&mut metrics.connections_refused));
             continue;
         };
         shared.counters.count(|metrics| bump(&mut metrics.connections));
         let shared = Rc::clone(&shared);
-        tokio::task::spawn_local(async move {
-            converse(stream, shared).await;
-            drop(place);
-        });
+        tokio::task::spawn_local(converse(stream, place, shared));
     }
 }
 
 /// One connection, from handshake to close. Whatever goes wrong ends this connection alone.
-async fn converse(stream: TcpStream, shared: Rc<Shared>) {
+async fn converse(stream: TcpStream, mut place: Place, shared: Rc<Shared>) {
     // Subscribed before the handshake: a key that changes meanwhile is not missed.
     let mut replaced = shared.front.subscribe();
     let front = replaced.borrow_and_update().clone();
-    let Some((stream, peer)) = handshake(stream, &front, &shared).await else {
+    let Some((stream, peer)) = enter(stream, &mut place, &front, &shared).await else {
         shared.counters.count(|metrics| bump(&mut metrics.handshakes_failed));
         return;
     };
@@ -78,9 +80,11 @@ async fn converse(stream: TcpStream, shared: Rc<Shared>) {
         .half_close(false)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = core::pin::pin!(connection);
-    // A connection ends by its peer, by its bounds, or by a change of the server's key.
+    // A connection ends by its peer, by its bounds, or by a change of the server's key; at once, if
+    // another has its place.
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended.is_ok()),
+        () = place.lost() => Some(false),
         () = other_key(&mut replaced, front.server_key) => None,
         () = sleep(life) => None,
     };
@@ -103,6 +107,23 @@ async fn other_key(replaced: &mut watch::Receiver<Front>, shown: [u8; 32]) {
             return;
         }
     }
+}
+
+/// Shakes hands, unless another gets the place meanwhile, which is of whoever shows a certificate.
+async fn enter(
+    stream: TcpStream,
+    place: &mut Place,
+    front: &Front,
+    shared: &Shared,
+) -> Option<(tokio_rustls::server::TlsStream<TcpStream>, Peer)> {
+    let (stream, peer) = tokio::select! {
+        shaken = handshake(stream, front, shared) => shaken?,
+        () = place.lost() => return None,
+    };
+    if peer.identity.is_some() {
+        place.belongs_to(peer.client_key);
+    }
+    Some((stream, peer))
 }
 
 async fn handshake(

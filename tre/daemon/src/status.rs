@@ -3,7 +3,10 @@
 //!
 //! Encrypted under the secret that unseals with the keys: nobody else can write it, so what is read
 //! back needs no signature and no parsing of what a peer sent. A record that is there and does not
-//! open locks the box. That the whole disk is put back to an earlier state is not seen here.
+//! open locks the box.
+//!
+//! That the whole disk is put back to an earlier state is not seen here. It is seen by verifiers
+//! that remember: the record numbers the state epochs, and every start begins one.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -21,8 +24,8 @@ use crate::revocations::Revocations;
 /// Derives the key that encrypts the record; other uses of the secret take other labels.
 pub(crate) const ENVELOPE_LABEL: &[u8] = b"tre-status-v1";
 
-/// The version of [`Kept`]. Format 1 had no certificates, and is still read.
-const FORMAT: u32 = 2;
+/// The version of [`Kept`]. Format 2 had no epoch and format 1 no certificates; both are still read.
+const FORMAT: u32 = 3;
 
 /// The record, JSON, encrypted.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -35,6 +38,19 @@ struct Kept {
     /// The keys that it names, SHA-256 each.
     keys: Vec<Hex32>,
     /// Newer certificates than the enrolment's; none yet.
+    certificates: Option<RenewCertificates>,
+    /// Number of the state epoch.
+    epoch: u64,
+}
+
+/// The record in format 2.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept2 {
+    #[serde(rename = "format")]
+    _format: u32,
+    list: Option<Edition>,
+    keys: Vec<Hex32>,
     certificates: Option<RenewCertificates>,
 }
 
@@ -55,6 +71,8 @@ pub(crate) struct Status {
     pub(crate) revocations: Revocations,
     /// Newer certificates of its own keys than those of its enrolment.
     pub(crate) certificates: Option<RenewCertificates>,
+    /// Number of the state epoch: how often this enrolment's state was begun. 0 before it ever was.
+    pub(crate) epoch: u64,
 }
 
 /// The version alone, which every format has.
@@ -91,6 +109,9 @@ pub(crate) enum StatusError {
     /// The kernel has no randomness.
     #[error(transparent)]
     Random(NoRandomness),
+    /// No number is left.
+    #[error("expected a state epoch below 2^64, found the last one")]
+    LastEpoch,
     /// The box is not enrolled.
     #[error("expected an enrolled box: nothing is unsealed that could encrypt a status record")]
     Closed,
@@ -126,7 +147,23 @@ impl StatusStore {
     /// [`StatusError`].
     pub(crate) fn begin(&mut self, envelope: Envelope) -> Result<(), StatusError> {
         self.envelope = Some(envelope);
-        self.keep(Status::default())
+        self.keep(Status { epoch: 1, ..Status::default() })
+    }
+
+    /// Begins the next epoch: the grid's state lives in memory, so every start is a state anew.
+    /// Durable when it returns.
+    ///
+    /// # Errors
+    ///
+    /// [`StatusError`]: then nothing may be attested in this epoch.
+    pub(crate) fn begin_epoch(&mut self) -> Result<(), StatusError> {
+        let epoch = self.status.epoch.checked_add(1).ok_or(StatusError::LastEpoch)?;
+        self.keep(Status { epoch, ..self.status.clone() })
+    }
+
+    /// Number of the epoch; 0 until there is one.
+    pub(crate) const fn epoch(&self) -> u64 {
+        self.status.epoch
     }
 
     /// Keeps a list that is about to come into force. Durable when it returns.
@@ -135,8 +172,7 @@ impl StatusStore {
     ///
     /// [`StatusError`]: then it must not come into force.
     pub(crate) fn keep_revocations(&mut self, newer: &Revocations) -> Result<(), StatusError> {
-        let certificates = self.status.certificates.clone();
-        self.keep(Status { revocations: newer.clone(), certificates })
+        self.keep(Status { revocations: newer.clone(), ..self.status.clone() })
     }
 
     /// The same for certificates that are about to be shown.
@@ -148,8 +184,7 @@ impl StatusStore {
         &mut self,
         newer: &RenewCertificates,
     ) -> Result<(), StatusError> {
-        let revocations = self.status.revocations.clone();
-        self.keep(Status { revocations, certificates: Some(newer.clone()) })
+        self.keep(Status { certificates: Some(newer.clone()), ..self.status.clone() })
     }
 
     fn keep(&mut self, status: Status) -> Result<(), StatusError> {
@@ -160,6 +195,7 @@ impl StatusStore {
             list: *edition,
             keys: keys.iter().copied().map(Hex32).collect(),
             certificates: status.certificates.clone(),
+            epoch: status.epoch,
         };
         let plain = json::encode(&kept).map_err(StatusError::Json)?;
         let nonce = random::bytes().map_err(StatusError::Random)?;
@@ -172,16 +208,20 @@ impl StatusStore {
 
 fn read(plain: &[u8]) -> Result<Status, StatusError> {
     let Version { format } = decoded(plain)?;
-    let Kept { list, keys, certificates, .. } = match format {
+    let Kept { list, keys, certificates, epoch, .. } = match format {
         FORMAT => decoded(plain)?,
+        2 => {
+            let Kept2 { list, keys, certificates, .. } = decoded(plain)?;
+            Kept { format, list, keys, certificates, epoch: 0 }
+        }
         1 => {
             let Kept1 { list, keys, .. } = decoded(plain)?;
-            Kept { format, list, keys, certificates: None }
+            Kept { format, list, keys, certificates: None, epoch: 0 }
         }
         other => return Err(StatusError::Format(other)),
     };
     let keys = keys.into_iter().map(|Hex32(key)| key).collect();
-    Ok(Status { revocations: Revocations { edition: list, keys }, certificates })
+    Ok(Status { revocations: Revocations { edition: list, keys }, certificates, epoch })
 }
 
 fn decoded<T: DeserializeOwned>(plain: &[u8]) -> Result<T, StatusError> {

@@ -44,7 +44,7 @@ pub struct Evidence {
     pub state: StartState,
     /// Name of the TRE, empty until it is enrolled.
     pub tre_id: String,
-    /// Number of the state epoch; 0 while state lives in memory.
+    /// Number of the state epoch, which every start of an enrolled box begins; 0 before there is one.
     pub state_epoch: u64,
     /// The TRE's time when the leaf was made.
     pub time: UnixMillis,

@@ -71,6 +71,7 @@ fn a_lower_restart_count_within_a_reset_is_refused() {
 fn a_reset_begins_counting_restarts_anew() {
     let reset = |facts: &mut Facts| {
         facts.clock = ClockInfo { clock_ms: 5_001, reset_count: 8, restart_count: 0, safe: true };
+        facts.state_epoch = 4;
     };
     assert_eq!(after(reset), Ok(()));
 }
@@ -79,6 +80,7 @@ fn a_reset_begins_counting_restarts_anew() {
 fn a_power_cut_may_set_the_clock_back() {
     let cut = |facts: &mut Facts| {
         facts.clock = ClockInfo { clock_ms: 4_096, reset_count: 8, restart_count: 0, safe: false };
+        facts.state_epoch = 4;
     };
     assert_eq!(after(cut), Ok(()));
 }
@@ -97,6 +99,7 @@ fn a_safe_clock_is_held_against_the_greatest_ever_seen() {
     let mut later = facts();
     let first = Past::of(&later);
     later.clock = ClockInfo { clock_ms: 4_096, reset_count: 8, restart_count: 0, safe: false };
+    later.state_epoch = 4;
     let past = first.joined(Past::of(&later)).unwrap();
     later.clock.clock_ms = 4_097;
     assert_eq!(past.check(&later), Ok(()));
@@ -111,7 +114,26 @@ fn a_lower_epoch_is_refused() {
         facts.state_epoch = 2;
         facts.clock.reset_count = 8;
     };
-    assert_eq!(after(restored), Err(PastError::StateEpoch { expected: 3, found: 2 }));
+    let restarted = |facts: &mut Facts| facts.state_epoch = 2;
+    assert_eq!(after(restarted), Err(PastError::StateEpoch { expected: 3, found: 2 }));
+    assert_eq!(after(restored), Err(PastError::StateEpoch { expected: 4, found: 2 }));
+}
+
+/// A disk that was set back by one start counts up to the very number that was seen.
+#[test]
+fn the_same_epoch_after_another_reset_is_refused() {
+    let reset = |facts: &mut Facts| facts.clock.reset_count = 8;
+    assert_eq!(after(reset), Err(PastError::StateEpoch { expected: 4, found: 3 }));
+}
+
+#[test]
+fn releases_that_number_no_epoch_are_believed_after_a_reset() {
+    let unnumbered = Facts { state_epoch: 0, ..facts() };
+    let mut later = unnumbered.clone();
+    later.clock.reset_count = 8;
+    assert_eq!(Past::of(&unnumbered).check(&later), Ok(()));
+    let numbered = Facts { state_epoch: 1, ..later };
+    assert_eq!(Past::of(&unnumbered).check(&numbered), Ok(()));
 }
 
 #[test]
@@ -183,7 +205,10 @@ impl Honest {
                 }
             }
             Step::Restarts => clock.restart_count += 1,
-            Step::Resets => (clock.reset_count, clock.restart_count) = (clock.reset_count + 1, 0),
+            Step::Resets => {
+                (clock.reset_count, clock.restart_count) = (clock.reset_count + 1, 0);
+                self.facts.state_epoch += 1;
+            }
             Step::PowerCut => {
                 *clock = ClockInfo {
                     clock_ms: self.kept_ms,
@@ -191,6 +216,7 @@ impl Honest {
                     restart_count: 0,
                     safe: false,
                 };
+                self.facts.state_epoch += 1;
             }
             Step::Epoch => self.facts.state_epoch += 1,
             Step::Update => {

@@ -24,6 +24,7 @@ pub(crate) async fn attest(shared: &Shared, peer: &Peer, call: &Call) -> Result<
     let Peer { exporter, server_key, client_key, .. } = *peer;
     let frame = shared.framed.of(&shared.standing.borrow(), &shared.measured)?;
     let (tre_id, time) = (Arc::clone(&frame.tre_id), shared.clock.now());
+    let state_epoch = shared.status.borrow().epoch();
     let asker = if peer.identity.is_some() { Asker::Certified } else { Asker::Anonymous };
     let asked = Asked {
         nonce: nonce.0,
@@ -31,7 +32,7 @@ pub(crate) async fn attest(shared: &Shared, peer: &Peer, call: &Call) -> Result<
         server_key,
         client_key,
         tre_id,
-        state_epoch: STATE_EPOCH,
+        state_epoch,
         time,
         asker,
     };
@@ -39,7 +40,7 @@ pub(crate) async fn attest(shared: &Shared, peer: &Peer, call: &Call) -> Result<
     shared.counters.count(|metrics| metrics.quotes = shared.tpm.quotes());
     let quote = share.quote.as_ref().as_ref().map_err(internal)?;
     let fresh = Fresh {
-        state_epoch: STATE_EPOCH,
+        state_epoch,
         time,
         attest: &quote.attest,
         signature: &quote.signature,
@@ -47,9 +48,6 @@ pub(crate) async fn attest(shared: &Shared, peer: &Peer, call: &Call) -> Result<
     };
     frame.rest.fill(&fresh).map_err(|error| internal(&error))
 }
-
-/// While state lives in memory there is one epoch.
-const STATE_EPOCH: u64 = 0;
 
 /// Evidence without quote, as the box last stood; made anew when it stands otherwise.
 #[derive(Debug, Default)]
@@ -81,7 +79,7 @@ impl Frame {
             format: 1,
             state: standing.state(),
             tre_id: standing.tre_id().to_owned(),
-            state_epoch: STATE_EPOCH,
+            state_epoch: 0,
             time: UnixMillis::default(),
             attest: HexBytes::default(),
             signature: HexBytes::default(),

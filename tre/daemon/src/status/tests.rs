@@ -57,12 +57,14 @@ fn what_was_kept_comes_back_after_a_power_cut_even_if_it_is_the_longest() {
     drop(first);
     let mut second = store(folder.path());
     let kept = second.open(envelope(1)).expect("kept");
-    assert_eq!(kept, &Status { revocations: revocations(most), certificates: None });
+    let expected = Status { revocations: revocations(most), ..Status::default() };
+    assert_eq!(kept, &expected);
     // One does not push the other out.
     second.keep_certificates(&certificates()).expect("kept");
     second.keep_revocations(&revocations(3)).expect("kept");
     drop(second);
-    let expected = Status { revocations: revocations(3), certificates: Some(certificates()) };
+    let (revocations, certificates) = (revocations(3), Some(certificates()));
+    let expected = Status { revocations, certificates, epoch: 0 };
     assert_eq!(store(folder.path()).open(envelope(1)).expect("kept"), &expected);
 }
 
@@ -86,7 +88,8 @@ fn a_record_of_another_secret_or_with_a_changed_byte_does_not_open() {
     assert!(altered, "{refused:?}");
     // A new enrolment begins anew.
     store(folder.path()).begin(envelope(2)).expect("kept");
-    assert_eq!(store(folder.path()).open(envelope(2)).expect("empty"), &Status::default());
+    let expected = Status { epoch: 1, ..Status::default() };
+    assert_eq!(store(folder.path()).open(envelope(2)).expect("empty"), &expected);
 }
 
 #[test]
@@ -97,11 +100,36 @@ fn nothing_is_kept_before_the_box_is_enrolled() {
 }
 
 #[test]
-fn a_record_of_the_first_format_is_read_and_of_a_later_one_refused_by_its_number() {
+fn every_start_begins_an_epoch_that_no_earlier_one_had() {
+    let folder = disk();
+    store(folder.path()).begin(envelope(1)).expect("kept");
+    for expected in 2..5 {
+        let mut started = store(folder.path());
+        started.open(envelope(1)).expect("kept");
+        started.begin_epoch().expect("kept");
+        assert_eq!(started.epoch(), expected);
+        // What is kept later belongs to the same epoch.
+        started.keep_revocations(&revocations(3)).expect("kept");
+        assert_eq!(started.epoch(), expected);
+    }
+    let mut last = store(folder.path());
+    last.open(envelope(1)).expect("kept");
+    last.keep(Status { epoch: u64::MAX, ..Status::default() }).expect("kept");
+    let refused = last.begin_epoch();
+    assert!(matches!(refused, Err(StatusError::LastEpoch)), "{refused:?}");
+}
+
+#[test]
+fn older_formats_are_read_and_a_later_one_is_refused_by_its_number() {
     let key = Hex32([7; 32]);
-    let older = format!(r#"{{"format":1,"list":null,"keys":["{key}"]}}"#);
-    let status = read(older.as_bytes()).expect("format 1");
-    assert!(status.revocations.name(&key.0) && status.certificates.is_none());
-    let refused = read(br#"{"format":3,"something":"new"}"#);
-    assert!(matches!(refused, Err(StatusError::Format(3))), "{refused:?}");
+    for older in [
+        format!(r#"{{"format":1,"list":null,"keys":["{key}"]}}"#),
+        format!(r#"{{"format":2,"list":null,"keys":["{key}"],"certificates":null}}"#),
+    ] {
+        let status = read(older.as_bytes()).expect("an older format");
+        assert!(status.revocations.name(&key.0), "{older}");
+        assert_eq!((status.certificates, status.epoch), (None, 0));
+    }
+    let refused = read(br#"{"format":4,"something":"new"}"#);
+    assert!(matches!(refused, Err(StatusError::Format(4))), "{refused:?}");
 }
