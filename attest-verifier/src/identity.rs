@@ -9,7 +9,7 @@ use attest_verifier_core::channel;
 use attest_verifier_core::measured_boot::digest::Sha256Digest;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SigningKey};
 use zeroize::Zeroizing;
 
 use crate::bounds;
@@ -94,16 +94,38 @@ impl ClientIdentity {
         Self::parse(pem, &Origin::Memory)
     }
 
+    /// Takes the certificates of `pem`, leaf first, for a key that is held elsewhere: in a TPM.
+    ///
+    /// # Errors
+    ///
+    /// [`IdentityError`]; [`IdentityError::Key`] also for a key that does not name its public part.
+    pub fn for_key(pem: &[u8], key: Arc<dyn SigningKey>) -> Result<Self, IdentityError> {
+        Self::of(pem, &Origin::Memory, |chain| {
+            let certified = CertifiedKey::new(chain, key);
+            certified.keys_match()?;
+            Ok(certified)
+        })
+    }
+
     fn parse(pem: &[u8], origin: &Origin) -> Result<Self, IdentityError> {
         let bad_pem = |cause| IdentityError::Pem { origin: origin.clone(), cause };
-        let bad_key = |source| IdentityError::Key { origin: origin.clone(), source };
         let key = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(bad_pem)?;
+        let provider = rustls::crypto::ring::default_provider();
+        Self::of(pem, origin, |chain| CertifiedKey::from_der(chain, key.into(), &provider))
+    }
+
+    fn of(
+        pem: &[u8],
+        origin: &Origin,
+        certify: impl FnOnce(Vec<CertificateDer<'static>>) -> Result<CertifiedKey, rustls::Error>,
+    ) -> Result<Self, IdentityError> {
+        let bad_pem = |cause| IdentityError::Pem { origin: origin.clone(), cause };
+        let bad_key = |source| IdentityError::Key { origin: origin.clone(), source };
         let chain = CertificateDer::pem_slice_iter(pem);
         let chain = chain.collect::<Result<Vec<_>, _>>().map_err(bad_pem)?;
         let key_hash = channel::leaf_key(&chain)
             .map_err(|cause| IdentityError::Certificate { origin: origin.clone(), cause })?;
-        let provider = rustls::crypto::ring::default_provider();
-        let certified = CertifiedKey::from_der(chain, key.into(), &provider).map_err(bad_key)?;
+        let certified = certify(chain).map_err(bad_key)?;
         Ok(Self { certified: Arc::new(certified), key_hash })
     }
 

@@ -15,6 +15,7 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use pki::ek::Deviation;
+use tre_tpm_key::{Place, SigningHandle};
 use tre_wire::cause::in_one_line;
 use tre_wire::hex::Hex32;
 use tre_wire::id::{PeerId, TrustDomain};
@@ -108,9 +109,16 @@ struct Request {
     /// The domain in which the name lives.
     #[arg(long)]
     trust_domain: TrustDomain,
-    /// The private key's file (PKCS#8, mode 0600); made if there is none.
+    /// The private key's file (PKCS#8, mode 0600); made if there is none. With --tpm: the file that
+    /// names the key.
     #[arg(long)]
     key: PathBuf,
+    /// Makes the key in this machine's own TPM, which it cannot leave: device:/dev/tpmrm0.
+    #[arg(long, value_name = "PLACE", requires = "handle")]
+    tpm: Option<Place>,
+    /// Where the TPM keeps the key: a persistent handle that is free, such as 0x81000100.
+    #[arg(long, value_name = "HANDLE", requires = "tpm")]
+    handle: Option<SigningHandle>,
     /// The request to write; there must be none yet.
     #[arg(long)]
     out: PathBuf,

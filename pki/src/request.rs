@@ -4,8 +4,9 @@
 //! P-256. Whatever else it asks for has no effect: what goes into a certificate is the profile's.
 
 use measured_boot::tpm::{P256Point, SpkiError};
-use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType, string::Ia5String};
+use rcgen::{CertificateParams, DistinguishedName, DnType, SanType, SigningKey, string::Ia5String};
 use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
+use tre_tpm_key::{HeldKey, HeldKeyError};
 use tre_wire::id::TrustDomain;
 use tre_wire::role::{Identity, Role};
 use x509_parser::certification_request::X509CertificationRequest;
@@ -15,14 +16,21 @@ use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer as _;
 
 use crate::authority;
+use crate::tpm_key::TpmKey;
 
 /// Longest request. Unit: bytes of DER.
 const REQUEST_BYTES: usize = 4_096;
 
 /// Why a request was not made.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot make the request: {0}")]
-pub struct MakeError(#[source] rcgen::Error);
+pub enum MakeError {
+    /// The library did not write it.
+    #[error("cannot make the request: {0}")]
+    Write(#[source] rcgen::Error),
+    /// The TPM did not sign it.
+    #[error("cannot make the request: {0}")]
+    Tpm(#[source] Box<HeldKeyError>),
+}
 
 /// Why a request is refused.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -99,15 +107,34 @@ pub struct CheckedRequest {
 /// # Errors
 ///
 /// [`MakeError`].
-pub fn make(identity: &Identity, key: &KeyPair) -> Result<String, MakeError> {
+pub fn make(identity: &Identity, key: &impl SigningKey) -> Result<String, MakeError> {
+    write(identity, key).map_err(MakeError::Write)
+}
+
+/// The same for a key in a TPM.
+///
+/// # Errors
+///
+/// [`MakeError`].
+pub fn make_held(identity: &Identity, key: &HeldKey) -> Result<String, MakeError> {
+    let key = TpmKey::new(key);
+    match write(identity, &key) {
+        Ok(request) => Ok(request),
+        Err(error) => Err(match key.refusal() {
+            Some(refusal) => MakeError::Tpm(Box::new(refusal)),
+            None => MakeError::Write(error),
+        }),
+    }
+}
+
+fn write(identity: &Identity, key: &impl SigningKey) -> Result<String, rcgen::Error> {
     let mut params = CertificateParams::default();
     let mut subject = DistinguishedName::new();
     subject.push(DnType::OrganizationName, identity.trust_domain.as_str());
     subject.push(authority::user_id(), identity.id.as_str());
     params.distinguished_name = subject;
-    let uri = Ia5String::try_from(identity.to_string()).map_err(MakeError)?;
-    params.subject_alt_names = vec![SanType::URI(uri)];
-    params.serialize_request(key).and_then(|request| request.pem()).map_err(MakeError)
+    params.subject_alt_names = vec![SanType::URI(Ia5String::try_from(identity.to_string())?)];
+    params.serialize_request(key)?.pem()
 }
 
 impl CheckedRequest {

@@ -20,7 +20,7 @@ const OTHER: &str = "id:49465800";
 
 impl Desk {
     /// Runs `tre-pki`: its exit code, and what it said.
-    fn tre_pki(&self, arguments: &[&str]) -> (Option<i32>, String) {
+    pub(crate) fn tre_pki(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let output = Command::new(place::program("tre-pki").expect("built"))
             .args(arguments)
             .current_dir(self.folder.path())

@@ -6,6 +6,8 @@
 
 #[cfg(test)]
 mod firmware;
+#[cfg(test)]
+mod held_key;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -14,6 +14,7 @@ use pki::validity::Validity;
 use rcgen::KeyPair;
 use rsa::rand_core::CryptoRngCore;
 use serde::Serialize;
+use tre_tpm_key::{HeldKey, KeyFile};
 use tre_wire::hex::Hex32;
 use tre_wire::id::TrustDomain;
 use tre_wire::role::Identity;
@@ -27,25 +28,55 @@ use crate::{Issue, Renew, Request};
 const FILE_BYTES: u64 = 64 * 1024;
 
 pub(crate) fn request(request: Request) -> anyhow::Result<()> {
-    let Request { role, id, trust_domain, key, out } = request;
+    let Request { role, id, trust_domain, key, tpm, handle, out } = request;
     check_absent(&out)?;
     let identity = Identity { trust_domain, role, id };
-    let (pair, had) = if key.symlink_metadata().is_ok() {
-        let kept = key_file::open(&key, None, ClearKeys::Allowed)?;
-        let algorithm = &rcgen::PKCS_ECDSA_P256_SHA256;
-        let pair = KeyPair::from_pkcs8_der_and_sign_algo(&kept.pkcs8(), algorithm)
-            .with_context(|| format!("expected a P-256 key in {}", key.display()))?;
-        (pair, "found")
-    } else {
-        let pair = KeyPair::generate()?;
-        let pem = Zeroizing::new(pair.serialize_pem());
-        file::write_new(&key, pem.as_bytes(), Access::Owner)?;
-        (pair, "made")
+    let there = key.symlink_metadata().is_ok();
+    let named = if there { named_key(&key)? } else { None };
+    let text = match (named, tpm.zip(handle)) {
+        (Some(named), wanted) => {
+            let (tpm, handle) = wanted.unwrap_or_else(|| (named.tpm.clone(), named.handle));
+            anyhow::ensure!(
+                (&tpm, handle) == (&named.tpm, named.handle),
+                "expected no key of another TPM or handle in {}, found the one at {} of {}",
+                key.display(),
+                named.handle,
+                named.tpm
+            );
+            request::make_held(&identity, &HeldKey::open(named)?)?
+        }
+        (None, Some((tpm, handle))) => {
+            check_absent(&key)?;
+            let held = HeldKey::make(tpm, handle)?;
+            file::write_new(&key, held.file().to_pem()?.as_bytes(), Access::Everybody)?;
+            request::make_held(&identity, &held)?
+        }
+        (None, None) => request::make(&identity, &own_key(&key, there)?)?,
     };
-    let text = request::make(&identity, &pair)?;
     file::write_new(&out, text.as_bytes(), Access::Everybody)?;
+    let had = if there { "found" } else { "made" };
     println!("{had} the key {}\nrequest for {identity}: {}", key.display(), out.display());
     Ok(())
+}
+
+/// What the file says of a key in a TPM, if it does.
+fn named_key(path: &Path) -> anyhow::Result<Option<KeyFile>> {
+    let text = Zeroizing::new(file::read(path, FILE_BYTES)?);
+    KeyFile::find(&text).with_context(|| path.display().to_string())
+}
+
+/// The key in the file, which is made if it is not there.
+fn own_key(path: &Path, there: bool) -> anyhow::Result<KeyPair> {
+    if there {
+        let kept = key_file::open(path, None, ClearKeys::Allowed)?;
+        let algorithm = &rcgen::PKCS_ECDSA_P256_SHA256;
+        return KeyPair::from_pkcs8_der_and_sign_algo(&kept.pkcs8(), algorithm)
+            .with_context(|| format!("expected a P-256 key in {}", path.display()));
+    }
+    let pair = KeyPair::generate()?;
+    let pem = Zeroizing::new(pair.serialize_pem());
+    file::write_new(path, pem.as_bytes(), Access::Owner)?;
+    Ok(pair)
 }
 
 #[derive(Serialize)]
@@ -120,8 +151,12 @@ pub(crate) fn renew(
     told("renewed", &issued, out, *days, *json)
 }
 
-/// The private key in `text`, if there is one, as a PEM block; its file must be its owner's alone.
+/// The private key in `text`, or what names one in a TPM, if there is one, as a PEM block; the file
+/// of a private key must be its owner's alone.
 fn key_block(path: &Path, text: &[u8]) -> anyhow::Result<Option<Zeroizing<String>>> {
+    if let Some(named) = KeyFile::find(text).with_context(|| path.display().to_string())? {
+        return Ok(Some(Zeroizing::new(named.to_pem()?)));
+    }
     let blocks = pem::parse_many(text)?;
     let Some(key) = blocks.iter().find(|block| block.tag() == "PRIVATE KEY") else {
         return Ok(None);

@@ -21,6 +21,7 @@ pub mod clock;
 pub mod dno;
 pub mod dsm;
 pub mod file;
+pub mod identity;
 pub mod jitter;
 pub mod keep;
 pub mod link;

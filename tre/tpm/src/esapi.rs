@@ -15,6 +15,8 @@ mod owner;
 mod pcrs;
 mod sealing;
 mod session;
+#[cfg(feature = "signing")]
+mod signing;
 mod statements;
 mod storage_key;
 mod templates;
@@ -35,6 +37,8 @@ use tss_esapi::{Context, TctiNameConf};
 use zeroize::Zeroizing;
 
 use self::session::Cover;
+#[cfg(feature = "signing")]
+pub use self::signing::SigningKey;
 use self::storage_key::StorageKey;
 use crate::error::at;
 use crate::{

@@ -5,6 +5,9 @@
 //! software TPM. What the TPM signed crosses the boundary as the TPM's own bytes ([`Quote`]):
 //! whoever judges it parses what was signed, never a re-encoding of it.
 //!
+//! With feature `signing`, which the TRE is built without, a TPM also keeps a peer's own key
+//! ([`SigningKey`]).
+//!
 //! Every key and secret kept here has `noDA`: without it, a power cut after its use raises the
 //! TPM's lockout counter, until the TPM refuses them all. The endorsement key's standard template
 //! has no `noDA`; it is used through its policy alone, which does not count.
@@ -24,6 +27,8 @@ mod esapi;
 mod quote;
 mod seal;
 mod secret;
+#[cfg(feature = "signing")]
+mod signing;
 mod step;
 #[cfg(feature = "hosted")]
 pub mod swtpm;
@@ -39,6 +44,8 @@ pub use esapi::EsapiTpm;
 pub use quote::Quote;
 pub use seal::{SealPolicy, SealedObject, SealedObjectError, UnsealError};
 pub use secret::Secret32;
+#[cfg(feature = "signing")]
+pub use signing::{HandleError, SigningHandle, SigningKey, SigningKeyError};
 pub use step::Step;
 
 /// A TPM 2.0 with a SHA-256 bank of 24 PCRs.

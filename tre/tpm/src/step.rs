@@ -44,6 +44,15 @@ pub enum Step {
     Clock,
     /// Removing an object or a session from the TPM.
     Flush,
+    /// Finding a peer's key.
+    #[cfg(feature = "signing")]
+    SigningKey,
+    /// Making a peer's key.
+    #[cfg(feature = "signing")]
+    MakeSigningKey,
+    /// Signing with a peer's key.
+    #[cfg(feature = "signing")]
+    Sign,
 }
 
 impl fmt::Display for Step {
@@ -68,6 +77,12 @@ impl fmt::Display for Step {
             Self::Activate => "activating a credential",
             Self::Clock => "reading the clock",
             Self::Flush => "removing an object from the TPM",
+            #[cfg(feature = "signing")]
+            Self::SigningKey => "finding the signing key",
+            #[cfg(feature = "signing")]
+            Self::MakeSigningKey => "making the signing key",
+            #[cfg(feature = "signing")]
+            Self::Sign => "signing",
         })
     }
 }

@@ -21,20 +21,23 @@ pub(super) fn quote(tpm: &mut EsapiTpm, qualifying: &[u8; 32]) -> Result<Quote, 
             })
             .map_err(&step)
     })?;
-    Ok(Quote { attest: attest.marshall().map_err(&step)?, signature: signature_bytes(&signature)? })
+    Ok(Quote {
+        attest: attest.marshall().map_err(&step)?,
+        signature: signature_bytes(Step::Quote, &signature)?,
+    })
 }
 
 /// The `TPMT_SIGNATURE` of an ECDSA signature: scheme, hash, R and S. `[TPM2-P2]`
-fn signature_bytes(signature: &Signature) -> Result<Vec<u8>, TpmError> {
+pub(super) fn signature_bytes(step: Step, signature: &Signature) -> Result<Vec<u8>, TpmError> {
     let Signature::EcDsa(ecdsa) = signature else {
-        return Err(TpmError::Answer { step: Step::Quote, expected: 1, found: 0 });
+        return Err(TpmError::Answer { step, expected: 1, found: 0 });
     };
     let algorithms = [AlgorithmId::ECDSA, AlgorithmId::SHA256];
     let mut bytes: Vec<u8> = algorithms.iter().flat_map(|id| id.0.to_be_bytes()).collect();
     for scalar in [ecdsa.signature_r().as_bytes(), ecdsa.signature_s().as_bytes()] {
         let found = scalar.len();
         let size = u16::try_from(found).map_err(|_| TpmError::Answer {
-            step: Step::Quote,
+            step,
             expected: P256_SCALAR_LEN,
             found,
         })?;

@@ -98,13 +98,8 @@ impl EsapiTpm {
 
     fn persistent_storage_key(&mut self) -> Result<Option<StorageKey>, TpmError> {
         let step = at(Step::StorageKey);
-        let place = TpmHandle::Persistent(persistent_handle()?);
-        let looked =
-            self.context.execute_without_session(|context| context.tr_from_tpm_public(place));
-        let object = match looked {
-            Ok(object) => object,
-            Err(source) if complaint(source) == Some(TpmFormatOneError::Handle) => return Ok(None),
-            Err(source) => return Err(step(source)),
+        let Some(object) = self.persistent_object(Step::StorageKey, persistent_handle()?)? else {
+            return Ok(None);
         };
         let handle = KeyHandle::from(object);
         let (area, ..) = self
@@ -121,6 +116,22 @@ impl EsapiTpm {
             return Err(foreign);
         }
         Ok(Some(StorageKey { handle, public, persistent: true }))
+    }
+
+    /// What stands at a persistent handle, if anything does.
+    pub(super) fn persistent_object(
+        &mut self,
+        step: Step,
+        place: PersistentTpmHandle,
+    ) -> Result<Option<ObjectHandle>, TpmError> {
+        let place = TpmHandle::Persistent(place);
+        let looked =
+            self.context.execute_without_session(|context| context.tr_from_tpm_public(place));
+        match looked {
+            Ok(object) => Ok(Some(object)),
+            Err(source) if complaint(source) == Some(TpmFormatOneError::Handle) => Ok(None),
+            Err(source) => Err(at(step)(source)),
+        }
     }
 
     fn created_storage_key(&mut self) -> Result<StorageKey, TpmError> {

@@ -60,6 +60,26 @@ pub(super) fn storage() -> Result<Public, Error> {
         .build()
 }
 
+/// A peer's key: signs whatever its user asks for, with the empty authorization.
+#[cfg(feature = "signing")]
+pub(super) fn signing() -> Result<Public, Error> {
+    let attributes = made_here()
+        .with_sensitive_data_origin(true)
+        .with_user_with_auth(true)
+        .with_no_da(true)
+        .with_sign_encrypt(true)
+        .build()?;
+    let parameters = PublicEccParametersBuilder::new_unrestricted_signing_key(
+        EccScheme::EcDsa(HashScheme::new(HashingAlgorithm::Sha256)),
+        EccCurve::NistP256,
+    )
+    .build()?;
+    object(PublicAlgorithm::Ecc, attributes)
+        .with_ecc_parameters(parameters)
+        .with_ecc_unique_identifier(EccPoint::default())
+        .build()
+}
+
 /// The endorsement key of a template. `[EKP]`
 pub(super) fn endorsement(kind: EndorsementKind) -> Result<Public, Error> {
     match kind {

@@ -9,3 +9,4 @@ mod harness;
 mod machine;
 mod ownership;
 mod sealing;
+mod signing;

@@ -7,12 +7,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{ArgGroup, Args};
 use tre_client::clock::Clock;
+use tre_client::identity;
 use tre_client::link::{Link, Target};
 use tre_client::own::Own;
 use tre_client::wire::id::PeerId;
 use tre_client::wire::role::Role;
 use tre_client::wire::units::{Slot, UnixMillis};
-use tre_client::{ClientIdentity, DenyListFiles, Memory, RevocationFiles, Trust};
+use tre_client::{DenyListFiles, Memory, RevocationFiles, Trust};
 
 /// Where the TRE is, what it must be, and who we are.
 #[derive(Debug, Args)]
@@ -47,7 +48,8 @@ pub(crate) struct Peer {
     /// The newest denylist of TPM firmware, with its signature in FILE.sig; FILE.seen remembers it.
     #[arg(long, value_name = "FILE", requires = "status_key")]
     denylist: Option<PathBuf>,
-    /// Our private key and certificates, in PEM, as `tre-pki issue` writes them.
+    /// Our private key, or what names it in a TPM, and our certificates, in PEM, as `tre-pki issue`
+    /// and `tre-pki request` write them.
     #[arg(long, value_name = "FILE.pem")]
     identity: PathBuf,
 }
@@ -64,7 +66,7 @@ impl Peer {
     /// Reads the files, and checks that our certificate is for `role`. Nobody has been connected
     /// to yet.
     pub(crate) fn load(&self, role: Role) -> anyhow::Result<(Target, Own)> {
-        let credential = ClientIdentity::load(&self.identity)?;
+        let credential = identity::load(&self.identity)?;
         let own = Own::new(credential, role)?;
         let mut trust = Trust::load(&self.deployment, &self.manifest, &self.release_key)?;
         if let Some(file) = &self.remember {
