@@ -11,6 +11,7 @@ use tre_wire::units::UnixMillis;
 
 use crate::domain::{Domain, DomainError};
 use crate::enrol::record::RecordError;
+use crate::release::Signer;
 
 /// Why no time was signed, or none brought to a TRE.
 #[derive(Debug, thiserror::Error)]
@@ -81,8 +82,16 @@ pub fn sign(
     domain.records().read(tre_id).map_err(TimeTokenError::NotEnrolled)?;
     let (trust_domain, tre_id) = (trust_domain.clone(), tre_id.clone());
     let token = TimeToken { format: FORMAT, trust_domain, tre_id, nonce: *nonce, value: now };
-    let token = json::encode(&token).map_err(TimeTokenError::Encode)?;
-    let signer = domain.status_signer().map_err(TimeTokenError::Domain)?;
+    sign_with(&domain.status_signer().map_err(TimeTokenError::Domain)?, &token)
+}
+
+/// Signs `token` as it is; [`sign`] knows for whom a token may be.
+///
+/// # Errors
+///
+/// [`TimeTokenError::Encode`]; [`TimeTokenError::Sign`].
+pub fn sign_with(signer: &Signer, token: &TimeToken) -> Result<SignedToken, TimeTokenError> {
+    let token = json::encode(token).map_err(TimeTokenError::Encode)?;
     let signature = signer.sign_file(LABEL, &token, None).map_err(TimeTokenError::Sign)?;
     let signature = json::encode(&signature).map_err(TimeTokenError::Encode)?;
     Ok(SignedToken { token, signature })

@@ -14,3 +14,4 @@ mod raw;
 mod renewal;
 mod revocations;
 mod rooms;
+mod time;

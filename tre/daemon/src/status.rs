@@ -1,5 +1,5 @@
 //! What an enrolled TRE must not forget of what it was told since, sealed, on its disk: the newest
-//! revocation list, and newer certificates of its keys.
+//! revocation list, newer certificates of its keys, and the latest time.
 //!
 //! Encrypted under the secret that unseals with the keys: nobody else can write it, so what is read
 //! back needs no signature and no parsing of what a peer sent. A record that is there and does not
@@ -14,6 +14,7 @@ use tre_wire::hex::Hex32;
 use tre_wire::json::{self, JsonError};
 use tre_wire::message::enrolment::RenewCertificates;
 use tre_wire::revocation::Edition;
+use tre_wire::units::UnixMillis;
 
 use crate::random::{self, NoRandomness};
 use crate::revocations::Revocations;
@@ -21,8 +22,8 @@ use crate::revocations::Revocations;
 /// Derives the key that encrypts the record; other uses of the secret take other labels.
 pub(crate) const ENVELOPE_LABEL: &[u8] = b"tre-status-v1";
 
-/// The version of [`Kept`]. Format 1 had no certificates, and is still read.
-const FORMAT: u32 = 2;
+/// The version of [`Kept`]. Format 1 had no certificates, format 2 no time; both are still read.
+const FORMAT: u32 = 3;
 
 /// The record, JSON, encrypted.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -35,6 +36,19 @@ struct Kept {
     /// The keys that it names, SHA-256 each.
     keys: Vec<Hex32>,
     /// Newer certificates than the enrolment's; none yet.
+    certificates: Option<RenewCertificates>,
+    /// A time that has been; 0 before the first token.
+    mark: UnixMillis,
+}
+
+/// The record in format 2.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept2 {
+    #[serde(rename = "format")]
+    _format: u32,
+    list: Option<Edition>,
+    keys: Vec<Hex32>,
     certificates: Option<RenewCertificates>,
 }
 
@@ -55,6 +69,8 @@ pub(crate) struct Status {
     pub(crate) revocations: Revocations,
     /// Newer certificates of its own keys than those of its enrolment.
     pub(crate) certificates: Option<RenewCertificates>,
+    /// The high-water mark of its time: no token takes it back behind this.
+    pub(crate) mark: UnixMillis,
 }
 
 /// The version alone, which every format has.
@@ -135,8 +151,7 @@ impl StatusStore {
     ///
     /// [`StatusError`]: then it must not come into force.
     pub(crate) fn keep_revocations(&mut self, newer: &Revocations) -> Result<(), StatusError> {
-        let certificates = self.status.certificates.clone();
-        self.keep(Status { revocations: newer.clone(), certificates })
+        self.keep(Status { revocations: newer.clone(), ..self.status.clone() })
     }
 
     /// The same for certificates that are about to be shown.
@@ -148,8 +163,21 @@ impl StatusStore {
         &mut self,
         newer: &RenewCertificates,
     ) -> Result<(), StatusError> {
-        let revocations = self.status.revocations.clone();
-        self.keep(Status { revocations, certificates: Some(newer.clone()) })
+        self.keep(Status { certificates: Some(newer.clone()), ..self.status.clone() })
+    }
+
+    /// The same for a time that is about to be in force, or was.
+    ///
+    /// # Errors
+    ///
+    /// [`StatusError`]: then it must not come into force.
+    pub(crate) fn keep_mark(&mut self, mark: UnixMillis) -> Result<(), StatusError> {
+        self.keep(Status { mark, ..self.status.clone() })
+    }
+
+    /// The sealed high-water mark of the time.
+    pub(crate) const fn mark(&self) -> UnixMillis {
+        self.status.mark
     }
 
     fn keep(&mut self, status: Status) -> Result<(), StatusError> {
@@ -160,6 +188,7 @@ impl StatusStore {
             list: *edition,
             keys: keys.iter().copied().map(Hex32).collect(),
             certificates: status.certificates.clone(),
+            mark: status.mark,
         };
         let plain = json::encode(&kept).map_err(StatusError::Json)?;
         let nonce = random::bytes().map_err(StatusError::Random)?;
@@ -172,16 +201,21 @@ impl StatusStore {
 
 fn read(plain: &[u8]) -> Result<Status, StatusError> {
     let Version { format } = decoded(plain)?;
-    let Kept { list, keys, certificates, .. } = match format {
+    let mark = UnixMillis::default();
+    let Kept { list, keys, certificates, mark, .. } = match format {
         FORMAT => decoded(plain)?,
+        2 => {
+            let Kept2 { list, keys, certificates, .. } = decoded(plain)?;
+            Kept { format, list, keys, certificates, mark }
+        }
         1 => {
             let Kept1 { list, keys, .. } = decoded(plain)?;
-            Kept { format, list, keys, certificates: None }
+            Kept { format, list, keys, certificates: None, mark }
         }
         other => return Err(StatusError::Format(other)),
     };
     let keys = keys.into_iter().map(|Hex32(key)| key).collect();
-    Ok(Status { revocations: Revocations { edition: list, keys }, certificates })
+    Ok(Status { revocations: Revocations { edition: list, keys }, certificates, mark })
 }
 
 fn decoded<T: DeserializeOwned>(plain: &[u8]) -> Result<T, StatusError> {

@@ -57,12 +57,14 @@ fn what_was_kept_comes_back_after_a_power_cut_even_if_it_is_the_longest() {
     drop(first);
     let mut second = store(folder.path());
     let kept = second.open(envelope(1)).expect("kept");
-    assert_eq!(kept, &Status { revocations: revocations(most), certificates: None });
+    assert_eq!(kept, &Status { revocations: revocations(most), ..Status::default() });
     // One does not push the other out.
+    let mark = UnixMillis::new(1_772_000_000_000).expect("in range");
     second.keep_certificates(&certificates()).expect("kept");
+    second.keep_mark(mark).expect("kept");
     second.keep_revocations(&revocations(3)).expect("kept");
     drop(second);
-    let expected = Status { revocations: revocations(3), certificates: Some(certificates()) };
+    let expected = Status { revocations: revocations(3), certificates: Some(certificates()), mark };
     assert_eq!(store(folder.path()).open(envelope(1)).expect("kept"), &expected);
 }
 
@@ -97,11 +99,19 @@ fn nothing_is_kept_before_the_box_is_enrolled() {
 }
 
 #[test]
+fn a_record_of_the_second_format_is_read_and_has_no_mark() {
+    let key = Hex32([7; 32]);
+    let older = format!(r#"{{"format":2,"list":null,"keys":["{key}"],"certificates":null}}"#);
+    let status = read(older.as_bytes()).expect("format 2");
+    assert!(status.revocations.name(&key.0) && status.mark == UnixMillis::default());
+}
+
+#[test]
 fn a_record_of_the_first_format_is_read_and_of_a_later_one_refused_by_its_number() {
     let key = Hex32([7; 32]);
     let older = format!(r#"{{"format":1,"list":null,"keys":["{key}"]}}"#);
     let status = read(older.as_bytes()).expect("format 1");
     assert!(status.revocations.name(&key.0) && status.certificates.is_none());
-    let refused = read(br#"{"format":3,"something":"new"}"#);
-    assert!(matches!(refused, Err(StatusError::Format(3))), "{refused:?}");
+    let refused = read(br#"{"format":4,"something":"new"}"#);
+    assert!(matches!(refused, Err(StatusError::Format(4))), "{refused:?}");
 }

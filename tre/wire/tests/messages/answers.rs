@@ -188,12 +188,7 @@ pub(crate) const ANSWERS: &[Case] = &[
     answer!(
         "time-challenge",
         TimeChallenge,
-        &[
-            ("/trust_domain", Id(253)),
-            ("/tre_id", ID),
-            ("/nonce", Hex32),
-            ("/time", TIME),
-        ]
+        &[("/trust_domain", Id(253)), ("/tre_id", ID), ("/nonce", Hex32), ("/time", TIME),]
     ),
     answer!("certificates", Certificates, &[("/document_chain/*", Hex)]),
     answer!("done", Done, &[]),
