@@ -44,5 +44,6 @@ pub mod renew_tre;
 pub mod request;
 pub mod revoke;
 pub mod survey;
+pub mod time_token;
 mod tpm_key;
 pub mod validity;

@@ -16,3 +16,4 @@ mod raw;
 mod renewal;
 mod revocations;
 mod rooms;
+mod time;
