@@ -33,11 +33,12 @@ use crate::prices::Tariff;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Running {
     pub(crate) tariff: u32,
+    /// Whether the period has ended.
+    ended: bool,
     /// First slot of the period.
     pub(crate) from: Slot,
-    /// First slot after the period; [`Slot::MAX`] while it runs.
-    to: Slot,
-    /// First slot in which the account was off the tariff; [`Slot::MAX`] while it is on it.
+    /// Of a period that has ended the first slot after it. Of the one that runs the first in which
+    /// the account was off the tariff; [`Slot::MAX`] while it is on it.
     left: Slot,
     /// The energy of the period's slots, each at its own price.
     cost: NanoCurrency,
@@ -86,11 +87,12 @@ pub(crate) struct Accounts {
 impl Running {
     const fn new(tariff: u32, from: Slot) -> Self {
         let (cost, apart) = (NanoCurrency::ZERO, NanoCurrency::ZERO);
-        Self { tariff, from, to: Slot::MAX, left: Slot::MAX, cost, energy_wh: 0, apart }
+        Self { tariff, ended: false, from, left: Slot::MAX, cost, energy_wh: 0, apart }
     }
 
-    fn ended(&self) -> bool {
-        self.to < Slot::MAX
+    /// Whether the slot is in the period.
+    fn holds(&self, slot: Slot) -> bool {
+        self.from <= slot && (!self.ended || slot < self.left)
     }
 
     /// What is owed so far, each slot at its own price.
@@ -128,11 +130,11 @@ impl Running {
 impl Account {
     /// The bill of the period that runs, under a tariff.
     fn running(&self, tariff: u32) -> Option<&Running> {
-        self.unbilled(tariff).find(|running| !running.ended())
+        self.unbilled(tariff).find(|running| !running.ended)
     }
 
     fn running_mut(&mut self, tariff: u32) -> Option<&mut Running> {
-        self.running.iter_mut().find(|running| running.tariff == tariff && !running.ended())
+        self.running.iter_mut().find(|running| running.tariff == tariff && !running.ended)
     }
 
     /// All that no bill has been made of, under a tariff, by period.
@@ -221,7 +223,7 @@ impl Accounts {
     ) {
         let Some(found) = self.account_mut(account) else { return };
         let mut own = found.running.iter_mut().filter(|running| running.tariff == tariff);
-        let Some(running) = own.find(|it| it.from <= slot && slot < it.to) else { return };
+        let Some(running) = own.find(|it| it.holds(slot)) else { return };
         running.cost = running.cost.checked_add(price.cost_of(energy)).unwrap_or(running.cost);
         running.energy_wh = running.energy_wh.saturating_add(energy.get());
     }
@@ -259,11 +261,11 @@ impl Accounts {
             if running.left <= end || elapsed < policy.billing.minimum_period_slots {
                 continue;
             }
-            running.to = end;
             let next = Running { left: running.left, ..Running::new(tariff, end) };
             if self.finals.remove(&(final_slot(running, policy), account, tariff)) {
                 self.finals.insert((final_slot(&next, policy), account, tariff));
             }
+            (running.ended, running.left) = (true, end);
             found.running.reserve_exact(1);
             found.running.push(next);
         }
@@ -281,17 +283,17 @@ impl Accounts {
         for (account, found) in (0_u32..).zip(&mut self.accounts) {
             let mut all = found.running.iter();
             let over =
-                |it: &Running| it.tariff == tariff && it.ended() && settled(it.to, policy) <= due;
+                |it: &Running| it.tariff == tariff && it.ended && settled(it.left, policy) <= due;
             let Some(place) = all.position(over) else { continue };
             let ended = found.running.remove(place);
             found.running.shrink_to_fit();
-            if let Some(bill) = ended.bill(ended.to, prices, policy) {
+            if let Some(bill) = ended.bill(ended.left, prices, policy) {
                 found.issue(bill);
                 continue;
             }
             // A total that no bill can state is not lost: it is in the next one.
             let mut later = found.running.iter_mut().filter(|running| running.tariff == tariff);
-            let Some(next) = later.find(|running| running.from == ended.to) else { continue };
+            let Some(next) = later.find(|running| running.from == ended.left) else { continue };
             let waiting = self.finals.remove(&(final_slot(next, policy), account, tariff));
             next.take_in(&ended);
             if waiting {
@@ -319,7 +321,7 @@ impl Accounts {
         let Some(running) = found.running(tariff).copied() else { return };
         let Some(bill) = running.bill(running.left, prices, policy) else { return };
         self.finals.remove(&key);
-        found.running.retain(|other| other.tariff != tariff || other.ended());
+        found.running.retain(|other| other.tariff != tariff || other.ended);
         found.issue(bill);
         found.kept_until = end.plus(policy.billing.minimum_period_slots);
         self.expiries.insert((found.kept_until, account));
