@@ -91,6 +91,10 @@ async fn denied_firmware_is_not_enrolled_and_an_enrolled_box_with_it_is_refused(
     desk.deny(OURS, &["--lift"]);
     let (code, said) = desk.enrol(&running, &machine);
     assert_eq!(code, Some(0), "{said}");
+    let address = running.address().to_string();
+    let set = ["set-time", &address, "--tre-id", "tre-1", "--domain", "grid/domain"];
+    let (code, said) = desk.tre_pki(&set);
+    assert_eq!(code, Some(0), "{said}");
     // The other manufacturer's firmware is denied still: the certificate says whose this is.
     desk.attest(&running).await.expect("attested");
 

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use attest_verifier::{AnyKeyConnection, ClientIdentity, Method};
 use measured_boot::manifest::{Purpose, ReferenceManifest};
 use serde_json::Value;
-use tre_tests::domain::{TestDomain, now};
+use tre_tests::domain::{TRUST_DOMAIN as DOMAIN, TestDomain, now};
 use tre_tests::hosted::{Hosted, HostedMachine};
 use tre_tests::place;
 use tre_tests::trust::Reference;
@@ -116,6 +116,39 @@ async fn a_lost_meter_is_revoked_with_three_commands() -> Result<()> {
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(said.contains("that was signed, found"), "{said}");
     assert_eq!(refused.status.code(), Some(1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_time_is_carried_with_three_commands() -> Result<()> {
+    let desk = Desk::set().await?;
+    let address = desk.hosted.address().to_string();
+    let asked = desk.done("tre-client", &["time", "challenge", "--tre", &address], &[])?;
+    let challenge: Value = serde_json::from_str(&asked)?;
+    assert_eq!(
+        (&challenge["tre_id"], &challenge["trust_domain"]),
+        (&"tre-1".into(), &DOMAIN.into())
+    );
+    let (file, token) = (desk.at("challenge.json"), desk.at("token.json"));
+    fs::write(&file, &asked)?;
+    let sign = ["sign-time", file.to_str().context("UTF-8")?, "--json"];
+    let signed =
+        desk.done("tre-pki", &sign, &[("--domain", &desk.domain.home()), ("--out", &token)])?;
+    let signed: Value = serde_json::from_str(&signed)?;
+    let put = ["time", "put", token.to_str().context("UTF-8")?, "--tre", &address];
+    let said = desk.done("tre-client", &put, &[])?;
+    assert!(said.starts_with("the TRE has the time: "), "{said}");
+    let now = serde_json::from_str::<Value>(&desk.done(
+        "tre-client",
+        &["time", "challenge", "--tre", &address],
+        &[],
+    )?)?;
+    assert!(now["time"].as_u64() >= signed["time"].as_u64(), "{now} after {signed}");
+    // The same token again says what is wrong with it.
+    let again = desk.run("tre-client", &put, &[])?;
+    let said = String::from_utf8_lossy(&again.stderr);
+    assert!(said.contains("found one that was; a token again"), "{said}");
+    assert_eq!(again.status.code(), Some(1));
     Ok(())
 }
 
