@@ -8,6 +8,7 @@ mod roles;
 mod secret;
 mod show;
 mod sign;
+mod time_token;
 
 use anyhow::Context as _;
 use attest_verifier::{ClientIdentity, Trust};
@@ -37,6 +38,7 @@ pub(crate) use roles::{issue, renew, request};
 pub(crate) use secret::Unlock;
 pub(crate) use show::{Show, show};
 pub(crate) use sign::sign_manifest;
+pub(crate) use time_token::{SetTime, SignTime, set_time, sign_time};
 
 /// Answers with `text`, or with `facts` in JSON.
 fn answer(in_json: bool, facts: &impl Serialize, text: &str) -> anyhow::Result<()> {

@@ -44,4 +44,5 @@ pub mod renew_tre;
 pub mod request;
 pub mod revoke;
 pub mod survey;
+pub mod time_token;
 pub mod validity;

@@ -22,7 +22,7 @@ use tre_wire::revocation::Reason;
 use tre_wire::role::Role;
 use tre_wire::units::UnixMillis;
 
-use crate::cli::{Deny, Show, Unlock};
+use crate::cli::{Deny, SetTime, Show, SignTime, Unlock};
 
 /// Keeps a trust domain: makes its authorities, enrols TREs, certifies roles.
 #[derive(Debug, Parser)]
@@ -52,6 +52,10 @@ enum Command {
     Deny(Deny),
     /// Signs a reference manifest as it lies, with the domain's release key.
     SignManifest(SignManifest),
+    /// Signs what time it is, for the nonce that a TRE asks it for.
+    SignTime(SignTime),
+    /// Tells a TRE the time: asks for its nonce, signs, and brings the token there.
+    SetTime(SetTime),
     /// Encrypts a private key under another passphrase, or one that lies in clear.
     Reseal(Reseal),
     /// Appraises a new box, makes its TPM prove its keys, and certifies them.
@@ -350,6 +354,8 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Revoke(revoke) => cli::revoke(revoke, now),
         Command::Deny(deny) => cli::deny(deny, now),
         Command::SignManifest(sign) => cli::sign_manifest(&sign, now),
+        Command::SignTime(sign) => cli::sign_time(&sign),
+        Command::SetTime(set) => cli::set_time(&set),
         Command::Reseal(reseal) => cli::reseal(&reseal, random),
         Command::Enrol(enrol) => cli::enrol(&enrol, now, random),
         Command::RenewTre(renew) => cli::renew_tre(&renew, now, random),

@@ -75,6 +75,7 @@ pub(crate) async fn measure(plan: Plan) -> Result<Figures> {
     for quote in QUOTES {
         println!("a quote takes at least {} ms ...", quote.as_millis());
         let hosted = machine.start_slow(quote).context("starting the TRE")?;
+        domain.set_time(&hosted.address().to_string(), &tre_id).await?;
         let verifier = Verifier {
             address: hosted.address().to_string(),
             tred: hosted.id(),

@@ -67,7 +67,7 @@ async fn a_body_larger_than_its_role_may_send_is_too_large() {
     shared().refuses(Some(Role::Meter), Method::POST, READINGS, Some(&body), kind).await;
     let body = " ".repeat(bounds::BODY_BYTES.saturating_add(1));
     shared().refuses(Some(Role::Registrar), Method::PUT, POINT, Some(&body), kind).await;
-    let body = " ".repeat(1025);
+    let body = " ".repeat(2049);
     shared().refuses(None, Method::POST, "/v1/attestation", Some(&body), kind).await;
 }
 

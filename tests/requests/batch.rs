@@ -30,6 +30,7 @@ async fn verifiers_at_once_share_quotes_and_each_is_answered_for_itself() {
     drop(hosted);
 
     let hosted = machine.start_slow(QUOTE).expect("a slow TRE");
+    domain.set_time(&hosted.address().to_string(), &tre_id).await.expect("the time");
     let tre = trust.reference().identity_of_tre(tre_id);
     let mut tasks = JoinSet::new();
     for _ in 0..VERIFIERS {

@@ -15,3 +15,4 @@ mod raw;
 mod renewal;
 mod revocations;
 mod rooms;
+mod time;

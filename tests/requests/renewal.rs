@@ -100,6 +100,7 @@ async fn a_tre_is_renewed_without_downtime_and_stays_so_after_a_power_cut() -> R
     let Stage { domain, machine, reference, hosted, tre } = stage;
     drop(hosted);
     let hosted = machine.start()?;
+    domain.set_time(&hosted.address().to_string(), &tre.id).await?;
     let stage = Stage { domain, machine, reference, hosted, tre };
     assert_eq!(stage.shown().await?, after);
     Ok(())

@@ -37,11 +37,12 @@ impl Stage {
         Ok(Self { domain, machine, hosted })
     }
 
-    /// Cuts the power, and starts again.
-    fn restarted(self) -> Result<Self> {
+    /// Cuts the power, starts again, and tells the time.
+    async fn restarted(self) -> Result<Self> {
         let Self { domain, machine, hosted } = self;
         drop(hosted);
         let hosted = machine.start()?;
+        domain.set_time(&hosted.address().to_string(), &"tre-1".parse()?).await?;
         Ok(Self { domain, machine, hosted })
     }
 
@@ -184,7 +185,7 @@ async fn a_list_in_force_outlives_a_power_cut_and_an_older_one_does_not_come_bac
     let first = stage.list(DOMAIN, 0, &[])?;
     let second = stage.list(DOMAIN, 0, &[(Role::Meter, "gone")])?;
     assert_eq!(stage.put(Role::Operator, &second).await?.status, 200);
-    let stage = stage.restarted()?;
+    let stage = stage.restarted().await?;
     assert_eq!(stage.health().await?.revocations, 2);
     handshake_refused(&stage, Role::Meter, "gone", "CertificateRevoked").await?;
     let answer = stage.put(Role::Operator, &first).await?;
@@ -213,7 +214,7 @@ async fn the_longest_list_is_taken_in_while_everybody_else_is_served() -> Result
     assert!(files.list.len() > BODY_BYTES, "{} bytes", files.list.len());
     let (put, health) = tokio::join!(stage.put(Role::Registrar, &files), stage.health());
     assert_eq!((put?.status, health?.state), (200, StartState::Serving));
-    let stage = stage.restarted()?;
+    let stage = stage.restarted().await?;
     assert_eq!(stage.health().await?.revocations, 1);
     handshake_refused(&stage, Role::Meter, "gone", "CertificateRevoked").await
 }

@@ -8,6 +8,7 @@ use pki::authority::Authority;
 use pki::domain::Domain;
 use pki::file::{self, Access};
 use pki::issue;
+use pki::time_token;
 use pki::validity::Validity;
 use rand_core::OsRng;
 use tempfile::TempDir;
@@ -92,6 +93,16 @@ impl TestDomain {
     #[must_use]
     pub fn deployment(&self) -> PathBuf {
         self.folder.path().join("deployment.json")
+    }
+
+    /// Tells the enrolled TRE at `address` the time, as after every start.
+    ///
+    /// # Errors
+    ///
+    /// What the TRE refuses.
+    pub async fn set_time(&self, address: &str, tre_id: &PeerId) -> Result<()> {
+        let set = time_token::set(&self.domain, address, tre_id, now()?);
+        set.await.context("telling a TRE the time")
     }
 
     /// A credential file for `role` and `id`, valid for a day.

@@ -111,7 +111,7 @@ impl Reference {
         &self.signature
     }
 
-    /// Enrols the new box at `address` under the name `tre_id`.
+    /// Enrols the new box at `address` under the name `tre_id`, and tells it the time.
     ///
     /// # Errors
     ///
@@ -134,7 +134,9 @@ impl Reference {
             validity: Validity::of_days(now, 1)?,
             now,
         };
-        enrolment.run(address, &operator, &mut OsRng).await.context("enrolment")
+        let record = enrolment.run(address, &operator, &mut OsRng).await.context("enrolment")?;
+        domain.set_time(address, tre_id).await?;
+        Ok(record)
     }
 }
 

@@ -124,6 +124,7 @@ async fn a_box_is_enrolled_once_and_a_changed_image_is_locked_and_named() -> Res
 
     // A power cut: the same keys, one more reset.
     let machine = appliance.start(&image)?;
+    domain.set_time(&machine.address().to_string(), &tre_id).await?;
     let second = examined(&machine, &tre_id, &trust).await?;
     let (first, second) = (accepted(&first)?, accepted(&second)?);
     assert_eq!(second.server_key(), first.server_key());
@@ -142,6 +143,7 @@ async fn a_box_is_enrolled_once_and_a_changed_image_is_locked_and_named() -> Res
     assert_eq!(hash_of(appliance.disk())?, disk_before, "a locked box writes nothing");
 
     let machine = appliance.start(&image)?;
+    domain.set_time(&machine.address().to_string(), &tre_id).await?;
     let restored = examined(&machine, &tre_id, &trust).await?;
     assert_eq!(accepted(&restored)?.server_key(), first.server_key());
     machine.stop()?;

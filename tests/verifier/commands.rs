@@ -89,6 +89,7 @@ async fn a_watch_tells_of_a_tre_that_falls_silent_changes_and_returns() {
     drop(changed);
     fs::write(household.machine.event_log(), honest).expect("the image again");
     let again = household.machine.start().expect("the TRE again");
+    household.set_time(&again).await;
     goes(&look(&again.address().to_string()), 0, " accepted, ");
     let told = fs::read_to_string(told).expect("what the hook was told");
     assert_eq!(told, "silent tre-1\nrefused tre-1\nreturned tre-1\n");

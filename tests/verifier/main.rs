@@ -42,6 +42,12 @@ impl Household {
         (Self { domain, machine, reference, tre_id }, running)
     }
 
+    /// Tells a box that was started again what time it is.
+    async fn set_time(&self, running: &Hosted) {
+        let address = running.address().to_string();
+        self.domain.set_time(&address, &self.tre_id).await.expect("a token in force");
+    }
+
     async fn attest(&self, running: &Hosted) -> Result<AttestedStream, AttestError> {
         let memory = Memory::at(&self.domain.folder().join("tres")).expect("a memory");
         let trust = self.reference.trust().expect("trust").remembering(memory);
@@ -74,6 +80,7 @@ async fn a_power_cut_is_believed_and_a_tpm_set_back_is_not() {
     let mut last = first;
     for _ in 0..2 {
         let running = household.machine.start().expect("a TRE after a power cut");
+        household.set_time(&running).await;
         let stream = household.attest(&running).await.expect("an honest box after a power cut");
         let seen = stream.attested().past();
         assert!(seen.reset_count > last.reset_count, "{seen:?} after {last:?}");
@@ -81,6 +88,7 @@ async fn a_power_cut_is_believed_and_a_tpm_set_back_is_not() {
     }
     copy(&kept, &tpm);
     let running = household.machine.start().expect("a TRE on a TPM that was set back");
+    household.set_time(&running).await;
     let outcome = household.attest(&running).await;
     let Err(AttestError::Refused(Refusal::Past(PastError::ResetCount { expected, found }))) =
         outcome

@@ -38,6 +38,8 @@ mod requests;
 #[cfg(test)]
 mod revocations;
 #[cfg(test)]
+mod time_tokens;
+#[cfg(test)]
 mod tls;
 #[cfg(test)]
 mod tpm;

@@ -14,12 +14,13 @@ use tre_wire::message::enrolment::{ActivateCredential, BeginEnrolment, CompleteE
 use tre_wire::message::meter::{BidRequest, Readings};
 use tre_wire::message::registrar::ConnectionRecord;
 use tre_wire::message::supplier::{EndPeriod, PostPrices};
+use tre_wire::time::{PutTime, TimeToken};
 use tre_wire::{disk, json};
 
 /// Every request that a TRE takes: what it means is said in one way, and read back the same.
 #[must_use]
 pub fn request(bytes: &[u8]) -> bool {
-    let decoders: [fn(&[u8]) -> bool; 12] = [
+    let decoders: [fn(&[u8]) -> bool; 14] = [
         one::<ActivateCredential>,
         one::<AttestationRequest>,
         one::<BeginEnrolment>,
@@ -31,7 +32,9 @@ pub fn request(bytes: &[u8]) -> bool {
         one::<OpenEvent>,
         one::<PostPrices>,
         one::<PutGroup>,
+        one::<PutTime>,
         one::<Readings>,
+        one::<TimeToken>,
     ];
     decoders.iter().filter(|decode| decode(bytes)).count() > 0
 }

@@ -33,6 +33,7 @@ pub mod registrar;
 pub mod replay;
 pub mod revocations;
 pub mod supplier;
+pub mod time;
 
 pub use attest_verifier::core::document as documents;
 pub use attest_verifier::{ClientIdentity, DenyListFiles, Memory, RevocationFiles, Trust};

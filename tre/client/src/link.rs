@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use attest_verifier::core::refusal::Refusal;
 use attest_verifier::{AttestError, AttestedConnection, AttestedStream, ConnectError, Method};
 use attest_verifier::{RequestError, Trust};
 use serde::Serialize;
@@ -247,20 +248,28 @@ impl LinkError {
         }
     }
 
-    /// Whether the same may work a little later: the network's doing, or a TRE that is busy.
+    /// Whether the same may work a little later: the network's doing, or a TRE that is busy, or one
+    /// that was started again and not told the time yet.
     ///
-    /// Evidence that is refused, and a key that is not the attested one, never pass.
+    /// Evidence that is refused for anything else, and a key that is not the attested one, never
+    /// pass.
     #[must_use]
     pub fn is_passing(&self) -> bool {
         #[expect(clippy::wildcard_enum_match_arm, reason = "the verifier's enums may grow")]
         match self {
             Self::Attest(AttestError::Connect(error)) => connection_may_come(error),
+            Self::Attest(AttestError::Refused(Refusal::Time(error))) => {
+                error.found == UnixMillis::default()
+            }
             Self::Attest(AttestError::Request(error)) | Self::Request(error) => match error {
                 RequestError::Closed { .. } | RequestError::Timeout { .. } => true,
                 RequestError::Problem { problem, .. } => {
                     matches!(
                         problem.kind,
-                        ProblemType::Busy | ProblemType::Full | ProblemType::Timeout
+                        ProblemType::Busy
+                            | ProblemType::Full
+                            | ProblemType::NoTime
+                            | ProblemType::Timeout
                     )
                 }
                 _ => false,

@@ -38,9 +38,9 @@ pub(crate) const HEADER: Duration = Duration::from_secs(30);
 /// Time for the whole of a request's body.
 pub(crate) const BODY: Duration = Duration::from_secs(10);
 
-/// Body of a peer without a certificate: a nonce, and room. Unit: bytes. One for each of
-/// [`CONNECTIONS`] takes 8 MiB.
-pub(crate) const ANONYMOUS_BODY_BYTES: usize = 1024;
+/// Body of a peer without a certificate: at most a time token and its signature. Unit: bytes. One
+/// for each of [`CONNECTIONS`] takes 16 MiB.
+pub(crate) const ANONYMOUS_BODY_BYTES: usize = tre_wire::time::PUT_BYTES;
 
 /// Body of a meter: a full batch of readings has about 20 KiB. Unit: bytes.
 pub(crate) const METER_BODY_BYTES: usize = 32 * 1024;
@@ -88,3 +88,31 @@ pub(crate) const EVEN_ANSWER_BYTES: usize = 640;
 
 /// An account is padded to a multiple of this. Unit: bytes. 64 events fit, each with a bid.
 pub(crate) const ACCOUNT_STEP_BYTES: usize = 16 * 1024;
+
+/// Life of a nonce for a time token, and so the most that one which is held back can make the clock
+/// slow: time for somebody to carry it to the status key's desk and back.
+pub(crate) const TIME_NONCE_LIFE: Duration = Duration::from_secs(600);
+
+/// Age from which a nonce is not handed out any more: half of its life is left to whoever has it.
+pub(crate) const TIME_NONCE_RENEWAL: Duration = Duration::from_secs(300);
+
+/// Nonces that are remembered: two live at most but for those that were answered.
+pub(crate) const TIME_NONCES: usize = 4;
+
+/// Pause between two time tokens of peers without a certificate, and of those with one. A signature
+/// takes under half a millisecond to check.
+pub(crate) const TIME_TOKEN_PAUSE: Duration = Duration::from_millis(20);
+
+/// Life of a time token: a quartz that is off by a hundred millionths is wrong by a minute then.
+pub(crate) const TOKEN_LIFE: Duration = Duration::from_secs(7 * 86_400);
+
+/// How often the clock is looked at, whoever asks or not.
+pub(crate) const CLOCK_WATCH: Duration = Duration::from_secs(60);
+
+/// Most that the monotonic clock may have passed between two looks at it. Ten looks: no load keeps
+/// the one thread that long, and whoever moves the counter gains less than the shortest real slot.
+pub(crate) const CLOCK_STEP: Duration = Duration::from_secs(600);
+
+/// How far the time may be ahead of the sealed high-water mark before a newer mark is sealed. Unit:
+/// ms. What a power cut takes off it.
+pub(crate) const MARK_STEP_MS: u64 = 600_000;

@@ -17,6 +17,7 @@ mod hosted;
 mod http;
 mod keys;
 mod log;
+mod mark;
 mod metrics;
 mod owner;
 mod peer;
@@ -33,6 +34,10 @@ mod server;
 mod shared;
 mod standing;
 mod status;
+mod status_key;
+mod time_nonces;
+mod time_tokens;
+mod timekeeping;
 mod tls;
 mod tpm;
 

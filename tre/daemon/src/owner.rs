@@ -35,6 +35,9 @@ pub(crate) enum CommandError {
     /// No seed for the step.
     #[error(transparent)]
     Random(NoRandomness),
+    /// The time is not known.
+    #[error("expected a time, found none: put a time token")]
+    NoTime,
     /// The owner has ended.
     #[error("the owner of the grid's state has ended")]
     Gone,
@@ -50,7 +53,8 @@ pub(crate) fn spawn(grid: Grid, clock: Arc<Clock>) -> Owner {
 async fn own(mut grid: Grid, clock: Arc<Clock>, mut queue: mpsc::Receiver<Request>) {
     loop {
         let due = grid.next_deadline();
-        let wait = due.map(|time| clock.until(time));
+        // Without a time nothing is due; whoever sets it makes us look.
+        let wait = due.and_then(|time| clock.until(time));
         let request = match wait {
             Some(wait) => tokio::time::timeout(wait, queue.recv()).await.ok(),
             None => Some(queue.recv().await),
@@ -61,7 +65,7 @@ async fn own(mut grid: Grid, clock: Arc<Clock>, mut queue: mpsc::Receiver<Reques
             Some(None) => return,
             Some(Some(Request::View(view))) => {
                 // Under load requests may keep the deadline from being seen above.
-                if due.is_some_and(|time| time <= clock.now()) {
+                if due.is_some_and(|due| clock.now().is_some_and(|now| due <= now)) {
                     tick(&mut grid, &clock);
                 }
                 view(&grid);
@@ -76,7 +80,8 @@ async fn own(mut grid: Grid, clock: Arc<Clock>, mut queue: mpsc::Receiver<Reques
 
 fn apply(grid: &mut Grid, clock: &Clock, command: Command) -> Result<Outcome, CommandError> {
     let seed = random::bytes().map_err(CommandError::Random)?;
-    let record = Record { format: 1, now: clock.now(), seed: Hex32(seed), command };
+    let now = clock.now().ok_or(CommandError::NoTime)?;
+    let record = Record { format: 1, now, seed: Hex32(seed), command };
     grid.apply(&record).map_err(CommandError::Refused)
 }
 
@@ -114,6 +119,14 @@ impl Owner {
         let request = Request::View(Box::new(read));
         self.requests.send(request).await.map_err(|_| CommandError::Gone)?;
         answer.await.map_err(|_| CommandError::Gone)
+    }
+}
+
+impl Owner {
+    /// Has the owner see a time that was set: what it waits for may be due, or further away.
+    pub(crate) fn look_at_the_clock(&self) {
+        // Where there is no room, there are requests: each of them makes it look.
+        self.requests.try_send(Request::View(Box::new(|_| {}))).ok();
     }
 }
 

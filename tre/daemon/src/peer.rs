@@ -6,6 +6,7 @@ use tre_wire::attestation::EXPORTER_LABEL;
 use tre_wire::id::TrustDomain;
 use tre_wire::problem::{Problem, ProblemType};
 use tre_wire::role::Identity;
+use tre_wire::units::UnixMillis;
 use webpki::EndEntityCert;
 
 use crate::http::problem;
@@ -23,6 +24,27 @@ pub(crate) struct Peer {
     pub(crate) server_key: [u8; 32],
     /// The connection's exporter under the attestation label.
     pub(crate) exporter: [u8; 32],
+    /// What the dates of its certificate were held against.
+    pub(crate) dated: Dated,
+}
+
+/// What the dates of a certificate were held against.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Dated {
+    /// A time that a token proved.
+    Proven,
+    /// The hardware clock: there was no other.
+    Unproven,
+}
+
+impl Dated {
+    /// What holds of a handshake all through which there was a time, if there was one.
+    pub(crate) const fn at(now: Option<UnixMillis>) -> Self {
+        match now {
+            Some(_) => Self::Proven,
+            None => Self::Unproven,
+        }
+    }
 }
 
 impl Peer {
@@ -31,15 +53,16 @@ impl Peer {
         connection: &ServerConnection,
         server_key: [u8; 32],
         trust_domain: Option<&TrustDomain>,
+        dated: Dated,
     ) -> Option<Self> {
         let exporter = connection.export_keying_material([0; 32], EXPORTER_LABEL, None).ok()?;
         let Some(leaf) = connection.peer_certificates().and_then(<[_]>::first) else {
-            return Some(Self { identity: None, client_key: [0; 32], server_key, exporter });
+            return Some(Self { identity: None, client_key: [0; 32], server_key, exporter, dated });
         };
         let certificate = EndEntityCert::try_from(leaf).ok()?;
         let client_key = sha256(certificate.subject_public_key_info().as_ref());
         let identity = tls::identity_of(&certificate, trust_domain?).ok()?;
-        Some(Self { identity: Some(identity), client_key, server_key, exporter })
+        Some(Self { identity: Some(identity), client_key, server_key, exporter, dated })
     }
 
     /// Refuses a key that was revoked after this connection began; one that was before never
@@ -70,7 +93,8 @@ mod tests {
 
     fn peer(identity: Option<&str>, client_key: [u8; 32]) -> Peer {
         let identity = identity.map(|uri| uri.parse().expect("an identity"));
-        Peer { identity, client_key, server_key: [2; 32], exporter: [3; 32] }
+        let dated = Dated::Proven;
+        Peer { identity, client_key, server_key: [2; 32], exporter: [3; 32], dated }
     }
 
     #[test]

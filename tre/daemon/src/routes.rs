@@ -5,12 +5,14 @@ use tre_wire::id::PeerId;
 use tre_wire::message::StartState;
 use tre_wire::problem::{Problem, ProblemType};
 use tre_wire::role::Role;
+use tre_wire::units::UnixMillis;
 
 use crate::calls::{
-    attestation, dno, dsm, enrolment, meter, open, operator, registrar, renewal, status, supplier,
+    attestation, dno, dsm, enrolment, meter, no_time, open, operator, registrar, renewal, status,
+    supplier, time,
 };
 use crate::http::{self, Answer, Call, Length, problem};
-use crate::peer::Peer;
+use crate::peer::{Dated, Peer};
 use crate::shared::Shared;
 
 /// One call of the interface.
@@ -21,9 +23,19 @@ struct Route {
     path: &'static str,
     /// Roles that may call; empty: anyone, certificate or not.
     who: &'static [Role],
-    /// The state that serves it; none: every state.
-    when: Option<StartState>,
+    when: When,
     name: Name,
+}
+
+/// When a call is served.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum When {
+    /// In every state.
+    Any,
+    /// In this state.
+    In(StartState),
+    /// While the box serves and knows the time.
+    Timed,
 }
 
 /// Methods of the interface, as constants can hold them.
@@ -42,6 +54,8 @@ enum Name {
     Policy,
     Certificates,
     Attestation,
+    Time,
+    PutTime,
     BeginEnrolment,
     ActivateCredential,
     CompleteEnrolment,
@@ -84,15 +98,16 @@ enum CompanyCall {
 }
 
 const BIDS: &str = "/v1/bids";
+const TIME: &str = "/v1/time";
 const ANYONE: &[Role] = &[];
-const SERVING: Option<StartState> = Some(StartState::Serving);
-const NEW: Option<StartState> = Some(StartState::New);
+const SERVING: When = When::In(StartState::Serving);
+const NEW: When = When::In(StartState::New);
 
 const fn route(
     verb: Verb,
     path: &'static str,
     who: &'static [Role],
-    when: Option<StartState>,
+    when: When,
     name: Name,
 ) -> Route {
     Route { verb, path, who, when, name }
@@ -106,39 +121,42 @@ const ROUTES: &[Route] = {
     use MeterCall::{Account, Outcomes, PostBid, PostReadings, Prices};
     use Role::{Dno, Dsm, Meter, Operator, Registrar, Supplier};
     use Verb::{Delete, Get, Post, Put};
+    use When::{Any, Timed};
     &[
-        route(Get, "/v1/health", ANYONE, None, Name::Health),
-        route(Get, "/v1/policy", ANYONE, None, Name::Policy),
-        route(Get, "/v1/certificates", ANYONE, None, Name::Certificates),
-        route(Post, "/v1/attestation", ANYONE, None, Name::Attestation),
+        route(Get, "/v1/health", ANYONE, Any, Name::Health),
+        route(Get, "/v1/policy", ANYONE, Any, Name::Policy),
+        route(Get, "/v1/certificates", ANYONE, Any, Name::Certificates),
+        route(Post, "/v1/attestation", ANYONE, Any, Name::Attestation),
+        route(Get, TIME, ANYONE, SERVING, Name::Time),
+        route(Put, TIME, ANYONE, SERVING, Name::PutTime),
         route(Post, "/v1/enrolment/begin", &[Operator], NEW, Name::BeginEnrolment),
         route(Post, "/v1/enrolment/activate", &[Operator], NEW, Name::ActivateCredential),
         route(Post, "/v1/enrolment/complete", &[Operator], NEW, Name::CompleteEnrolment),
-        route(Post, "/v1/readings", &[Meter], SERVING, Name::Meter(PostReadings)),
-        route(Get, "/v1/prices", &[Meter], SERVING, Name::Meter(Prices)),
-        route(Get, "/v1/events", &[Meter], SERVING, Name::Meter(MeterCall::Events)),
-        route(Post, BIDS, &[Meter], SERVING, Name::Meter(PostBid)),
-        route(Get, "/v1/outcomes", &[Meter], SERVING, Name::Meter(Outcomes)),
-        route(Get, "/v1/account", &[Meter], SERVING, Name::Meter(Account)),
-        route(Put, "/v1/groups/{}", &[Dno], SERVING, Name::Company(PutGroup)),
-        route(Get, "/v1/groups", &[Dno], SERVING, Name::Company(Groups)),
-        route(Get, "/v1/aggregates", &[Dno], SERVING, Name::Company(Aggregates)),
-        route(Post, "/v1/prices", &[Supplier], SERVING, Name::Company(PostPrices)),
-        route(Post, "/v1/billing-periods", &[Supplier], SERVING, Name::Company(EndPeriod)),
-        route(Post, "/v1/events", &[Dsm], SERVING, Name::Company(OpenEvent)),
-        route(Delete, "/v1/events/{}", &[Dsm], SERVING, Name::Company(CancelEvent)),
-        route(Get, "/v1/events/{}/bids", &[Dsm], SERVING, Name::Company(PseudoBids)),
-        route(Post, "/v1/events/{}/decision", &[Dsm], SERVING, Name::Company(Decide)),
-        route(Get, "/v1/events/{}/outcome", &[Dsm], SERVING, Name::Company(EventOutcome)),
+        route(Post, "/v1/readings", &[Meter], Timed, Name::Meter(PostReadings)),
+        route(Get, "/v1/prices", &[Meter], Timed, Name::Meter(Prices)),
+        route(Get, "/v1/events", &[Meter], Timed, Name::Meter(MeterCall::Events)),
+        route(Post, BIDS, &[Meter], Timed, Name::Meter(PostBid)),
+        route(Get, "/v1/outcomes", &[Meter], Timed, Name::Meter(Outcomes)),
+        route(Get, "/v1/account", &[Meter], Timed, Name::Meter(Account)),
+        route(Put, "/v1/groups/{}", &[Dno], Timed, Name::Company(PutGroup)),
+        route(Get, "/v1/groups", &[Dno], Timed, Name::Company(Groups)),
+        route(Get, "/v1/aggregates", &[Dno], Timed, Name::Company(Aggregates)),
+        route(Post, "/v1/prices", &[Supplier], Timed, Name::Company(PostPrices)),
+        route(Post, "/v1/billing-periods", &[Supplier], Timed, Name::Company(EndPeriod)),
+        route(Post, "/v1/events", &[Dsm], Timed, Name::Company(OpenEvent)),
+        route(Delete, "/v1/events/{}", &[Dsm], Timed, Name::Company(CancelEvent)),
+        route(Get, "/v1/events/{}/bids", &[Dsm], Timed, Name::Company(PseudoBids)),
+        route(Post, "/v1/events/{}/decision", &[Dsm], Timed, Name::Company(Decide)),
+        route(Get, "/v1/events/{}/outcome", &[Dsm], Timed, Name::Company(EventOutcome)),
         // One path, two callers: a meter sees its account's bills, a supplier all its own.
-        route(Get, "/v1/bills", &[Meter], SERVING, Name::Meter(MeterCall::Bills)),
-        route(Get, "/v1/bills", &[Supplier], SERVING, Name::Company(CompanyCall::Bills)),
-        route(Put, "/v1/connections/{}", &[Registrar], SERVING, Name::PutConnection),
-        route(Get, "/v1/connections", &[Registrar], SERVING, Name::Connections),
-        route(Put, "/v1/certificates", &[Operator], SERVING, Name::Renew),
-        route(Put, http::REVOCATIONS, &[Operator, Registrar], SERVING, Name::PutRevocations),
-        route(Get, "/v1/metrics", &[Operator], None, Name::Metrics),
-        route(Get, "/v1/alerts", &[Operator], SERVING, Name::Alerts),
+        route(Get, "/v1/bills", &[Meter], Timed, Name::Meter(MeterCall::Bills)),
+        route(Get, "/v1/bills", &[Supplier], Timed, Name::Company(CompanyCall::Bills)),
+        route(Put, "/v1/connections/{}", &[Registrar], Timed, Name::PutConnection),
+        route(Get, "/v1/connections", &[Registrar], Timed, Name::Connections),
+        route(Put, "/v1/certificates", &[Operator], Timed, Name::Renew),
+        route(Put, http::REVOCATIONS, &[Operator, Registrar], Timed, Name::PutRevocations),
+        route(Get, "/v1/metrics", &[Operator], Any, Name::Metrics),
+        route(Get, "/v1/alerts", &[Operator], Timed, Name::Alerts),
     ]
 };
 
@@ -152,6 +170,9 @@ pub(crate) async fn dispatch(shared: &Shared, peer: &Peer, call: &Call) -> Resul
     peer.believed(&shared.revocations.borrow())?;
     let (route, id) = find(&call.method, &call.path, role)?;
     admit(route, role, shared.standing.borrow().state())?;
+    if route.when == When::Timed {
+        in_time(shared.clock.now(), peer)?;
+    }
     match &peer.identity {
         Some(identity) => for_role(route.name, shared, peer, call, id, &identity.id).await,
         None => for_anyone(route.name, shared, peer, call).await,
@@ -170,6 +191,8 @@ async fn for_anyone(
         Name::Policy => open::policy(shared, call),
         Name::Certificates => open::certificates(shared, call),
         Name::Attestation => attestation::attest(shared, peer, call).await,
+        Name::Time => time::challenge(shared, call),
+        Name::PutTime => time::put(shared, peer, call),
         _ => Err(unauthenticated()),
     }
 }
@@ -183,9 +206,12 @@ async fn for_role(
     own: &PeerId,
 ) -> Result<Answer, Problem> {
     match name {
-        Name::Health | Name::Policy | Name::Certificates | Name::Attestation => {
-            for_anyone(name, shared, peer, call).await
-        }
+        Name::Health
+        | Name::Policy
+        | Name::Certificates
+        | Name::Attestation
+        | Name::Time
+        | Name::PutTime => for_anyone(name, shared, peer, call).await,
         Name::BeginEnrolment => enrolment::begin(shared, peer, call).await,
         Name::ActivateCredential => enrolment::activate(shared, peer, call).await,
         Name::CompleteEnrolment => enrolment::complete(shared, peer, call).await,
@@ -284,7 +310,7 @@ fn admit(route: &Route, role: Option<Role>, state: StartState) -> Result<(), Pro
             return Err(Problem::new(ProblemType::WrongRole, detail));
         }
     }
-    match route.when {
+    match route.when.state() {
         Some(needed) if needed != state => {
             let (needed, state) = (needed.as_str(), state.as_str());
             let detail = format!("expected a box in state {needed}, found {state}");
@@ -294,8 +320,34 @@ fn admit(route: &Route, role: Option<Role>, state: StartState) -> Result<(), Pro
     }
 }
 
+/// Refuses what hangs on the time while there is none, and a peer whose certificate was held
+/// against a clock that proves nothing: that clock is the operator's.
+fn in_time(now: Option<UnixMillis>, peer: &Peer) -> Result<(), Problem> {
+    if now.is_none() {
+        return Err(no_time());
+    }
+    match peer.dated {
+        Dated::Proven => Ok(()),
+        Dated::Unproven => Err(problem(
+            ProblemType::Unauthenticated,
+            "expected a certificate that was held against a proven time; connect again",
+        )),
+    }
+}
+
 fn unauthenticated() -> Problem {
     problem(ProblemType::Unauthenticated, "expected a client certificate of the grid authority")
+}
+
+impl When {
+    /// The state that a call needs; none: any will do.
+    const fn state(self) -> Option<StartState> {
+        match self {
+            Self::Any => None,
+            Self::In(state) => Some(state),
+            Self::Timed => Some(StartState::Serving),
+        }
+    }
 }
 
 impl Verb {
@@ -310,82 +362,4 @@ impl Verb {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_identifier_is_one_segment() {
-        assert_eq!(matched("/v1/groups/{}", "/v1/groups/north"), Some("north"));
-        assert_eq!(matched("/v1/groups/{}", "/v1/groups/"), None);
-        assert_eq!(matched("/v1/groups/{}", "/v1/groups/a/b"), None);
-        assert_eq!(matched("/v1/events/{}/bids", "/v1/events/e1/bids"), Some("e1"));
-        assert_eq!(matched("/v1/events/{}/bids", "/v1/events//bids"), None);
-        assert_eq!(matched("/v1/groups", "/v1/groups"), Some(""));
-    }
-
-    #[test]
-    fn a_known_path_with_another_method_says_so() {
-        let refused = find(&Method::DELETE, "/v1/readings", None).expect_err("no such method");
-        assert_eq!(refused.kind, ProblemType::MethodNotAllowed);
-        let refused = find(&Method::GET, "/v2/readings", None).expect_err("no such path");
-        assert_eq!(refused.kind, ProblemType::NotFound);
-    }
-
-    #[test]
-    fn one_path_with_two_callers_finds_the_call_of_each() {
-        let call = |role| find(&Method::GET, "/v1/bills", Some(role)).map(|(route, _)| route.name);
-        let (meter, supplier) = (call(Role::Meter), call(Role::Supplier));
-        assert_eq!(meter.ok(), Some(Name::Meter(MeterCall::Bills)));
-        assert_eq!(supplier.ok(), Some(Name::Company(CompanyCall::Bills)));
-    }
-
-    #[test]
-    fn every_role_is_refused_every_call_that_is_not_its_own() {
-        for route in ROUTES.iter().filter(|route| !route.who.is_empty()) {
-            let state = route.when.unwrap_or(StartState::Serving);
-            for role in Role::ALL {
-                let refused = admit(route, Some(role), state).map_err(|problem| problem.kind);
-                let own = route.who.contains(&role);
-                let expected = if own { Ok(()) } else { Err(ProblemType::WrongRole) };
-                assert_eq!(refused, expected, "{role} {route:?}");
-            }
-            let refused = admit(route, None, state).map_err(|problem| problem.kind);
-            assert_eq!(refused, Err(ProblemType::Unauthenticated), "{route:?}");
-        }
-    }
-
-    #[test]
-    fn a_flow_is_refused_by_a_box_that_does_not_serve() {
-        for route in ROUTES.iter().filter(|route| route.when == SERVING) {
-            let role = route.who.first().copied();
-            for state in [StartState::New, StartState::Locked] {
-                let refused = admit(route, role, state).map_err(|problem| problem.kind);
-                assert_eq!(refused, Err(ProblemType::NotServing), "{route:?}");
-            }
-        }
-    }
-
-    /// The table that the tests of the running box go through has every call, and no other.
-    #[test]
-    fn the_published_table_is_this_one() {
-        let published = include_str!("../../../tests/vectors/v1/calls.tsv");
-        let row = |route: &Route| {
-            let verb = format!("{:?}", route.verb).to_uppercase();
-            let roles: Vec<&str> = route.who.iter().map(|role| role.as_str()).collect();
-            let who = if roles.is_empty() { "anyone".to_owned() } else { roles.join(",") };
-            let when = route.when.map_or("any", StartState::as_str);
-            format!("{verb}\t{}\t{who}\t{when}", route.path)
-        };
-        let found: Vec<String> = ROUTES.iter().map(row).collect();
-        let lines = published.lines().filter(|line| !line.starts_with('#'));
-        assert_eq!(found, lines.collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn every_call_that_touches_state_needs_a_role() {
-        for route in ROUTES {
-            let open = route.path == "/v1/attestation" || route.verb == Verb::Get;
-            assert!(open || !route.who.is_empty(), "{route:?}");
-        }
-    }
-}
+mod tests;

@@ -5,13 +5,12 @@ use std::fs::File;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use core::cell::RefCell;
+use core::cell::{OnceCell, RefCell};
 
 use measured_boot::pcr::PcrValues;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tre_grid::Grid;
 use tre_store::Device;
 use tre_tpm::{Tpm, TpmError};
 use tre_wire::message::StartState;
@@ -21,8 +20,8 @@ use crate::calls::attestation::Framed;
 use crate::clock::Clock;
 use crate::front;
 use crate::log::line;
+use crate::mark;
 use crate::metrics::Counters;
-use crate::owner;
 use crate::random::{self, MixError};
 use crate::revocations::InForce;
 use crate::rooms::Rooms;
@@ -30,6 +29,7 @@ use crate::sandbox::{self, Place, SandboxError};
 use crate::server;
 use crate::shared::{Measured, Shared};
 use crate::standing::{self, LockReason, Standing, StartError, Started};
+use crate::time_tokens::Pace;
 use crate::tls::TlsError;
 use crate::tpm;
 
@@ -105,14 +105,15 @@ pub(crate) fn run(platform: Platform) -> Result<core::convert::Infallible, Serve
         // From here on no file opens and no thread starts, and only then a peer is heard.
         sandbox::serve(place).map_err(ServeError::Sandbox)?;
         begin_epoch(&shared)?;
+        tokio::task::spawn_local(mark::keep(Rc::clone(&shared)));
         line(&format!("listening on {address}"));
         server::serve(listener, shared).await
     })
 }
 
 fn share(started: Started, measured: Measured, tpm: tpm::TpmHandle) -> Result<Shared, ServeError> {
-    let clock = Arc::new(Clock::start());
     let Started { standing, deployment, region, status, revocations, seal_policy, .. } = started;
+    let clock = Arc::new(Clock::start(status.mark()));
     let revocations = watch::Sender::new(revocations);
     let revoked = InForce::of(&revocations);
     let front = match &standing {
@@ -123,13 +124,15 @@ fn share(started: Started, measured: Measured, tpm: tpm::TpmHandle) -> Result<Sh
             front::throw_away(deployment.as_ref(), Arc::clone(&clock), revoked)
         }
     };
-    let grid = deployment.as_ref().map(|found| Grid::new(found.policy.clone(), clock.now()));
-    let grid = grid.transpose().map_err(ServeError::Policy)?;
-    let owner = grid.map(|grid| owner::spawn(grid, Arc::clone(&clock)));
+    // The grid begins with the first time token: what it could not begin with is said now.
+    let policy = deployment.as_ref().map(|found| found.policy.check());
+    policy.transpose().map_err(ServeError::Policy)?;
     Ok(Shared {
         clock,
         deployment,
-        owner,
+        owner: OnceCell::new(),
+        nonces: RefCell::default(),
+        pace: Pace::default(),
         tpm,
         standing: RefCell::new(standing),
         pending: RefCell::new(None),

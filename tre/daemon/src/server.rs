@@ -18,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::bounds;
 use crate::http;
 use crate::metrics::bump;
-use crate::peer::Peer;
+use crate::peer::{Dated, Peer};
 use crate::places::{Holder, Most, Place, Places};
 use crate::routes;
 use crate::shared::Shared;
@@ -132,10 +132,13 @@ async fn handshake(
     shared: &Shared,
 ) -> Option<(tokio_rustls::server::TlsStream<TcpStream>, Peer)> {
     stream.set_nodelay(true).ok()?;
+    let before = shared.clock.now();
     let accept = TlsAcceptor::from(Arc::clone(&front.config)).accept(stream);
     let stream = timeout(bounds::HANDSHAKE, accept).await.ok()?.ok()?;
+    // Known when the handshake began, and still when it ended.
+    let dated = Dated::at(before.and(shared.clock.now()));
     let trust_domain = shared.deployment.as_ref().map(|deployment| &deployment.trust_domain);
-    let peer = Peer::of(stream.get_ref().1, front.server_key, trust_domain)?;
+    let peer = Peer::of(stream.get_ref().1, front.server_key, trust_domain, dated)?;
     Some((stream, peer))
 }
 

@@ -1,6 +1,6 @@
 //! What all connections share. One thread, so no lock; nothing here is grid state.
 
-use core::cell::RefCell;
+use core::cell::{OnceCell, RefCell};
 use std::sync::Arc;
 
 use measured_boot::pcr::PcrValues;
@@ -20,6 +20,8 @@ use crate::rooms::Rooms;
 use crate::server::Front;
 use crate::standing::Standing;
 use crate::status::StatusStore;
+use crate::time_nonces::TimeNonces;
+use crate::time_tokens::Pace;
 use crate::tpm::TpmHandle;
 
 /// What all connections share.
@@ -29,8 +31,12 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<Clock>,
     /// The deployment, unless it could not be read.
     pub(crate) deployment: Option<Deployment>,
-    /// The owner of the grid's state; none without a deployment.
-    pub(crate) owner: Option<Owner>,
+    /// The owner of the grid's state, from the first time token on.
+    pub(crate) owner: OnceCell<Owner>,
+    /// What a time token may answer.
+    pub(crate) nonces: RefCell<TimeNonces>,
+    /// How fast time tokens are judged.
+    pub(crate) pace: Pace,
     /// The TPM thread.
     pub(crate) tpm: TpmHandle,
     /// What the box is; changed once, by an enrolment.

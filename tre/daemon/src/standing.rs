@@ -13,11 +13,14 @@ use tre_tpm::{SealPolicy, Tpm, TpmError};
 use tre_wire::deployment::{self, Deployment, DeploymentError};
 use tre_wire::disk::{self, DiskError};
 use tre_wire::message::StartState;
+use tre_wire::units::UnixMillis;
 
+use crate::clock::Clock;
 use crate::enrolled::{Enrolled, EnrolledError};
 use crate::keys::Keys;
-use crate::revocations::{Revocations, StatusKey};
+use crate::revocations::Revocations;
 use crate::status::{StatusError, StatusStore};
+use crate::status_key::StatusKey;
 
 /// What a box is once it has started.
 #[derive(Debug)]
@@ -189,6 +192,17 @@ impl Standing {
             Self::New => StartState::New,
             Self::Serving(..) => StartState::Serving,
             Self::Locked { .. } => StartState::Locked,
+        }
+    }
+
+    /// The time that the box shows: 0 while none is proven.
+    ///
+    /// A new box has no name that a token could be for. It shows its hardware clock, against which
+    /// it holds its operator's certificate: an enrolment is refused if that is far off.
+    pub(crate) fn time(&self, clock: &Clock) -> UnixMillis {
+        match self {
+            Self::New => clock.for_certificates(),
+            Self::Serving(..) | Self::Locked { .. } => clock.now().unwrap_or_default(),
         }
     }
 

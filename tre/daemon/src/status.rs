@@ -1,5 +1,5 @@
 //! What an enrolled TRE must not forget of what it was told since, sealed, on its disk: the newest
-//! revocation list, and newer certificates of its keys.
+//! revocation list, newer certificates of its keys, and the latest time.
 //!
 //! Encrypted under the secret that unseals with the keys: nobody else can write it, so what is read
 //! back needs no signature and no parsing of what a peer sent. A record that is there and does not
@@ -17,6 +17,7 @@ use tre_wire::hex::Hex32;
 use tre_wire::json::{self, JsonError};
 use tre_wire::message::enrolment::RenewCertificates;
 use tre_wire::revocation::Edition;
+use tre_wire::units::UnixMillis;
 
 use crate::random::{self, NoRandomness};
 use crate::revocations::Revocations;
@@ -24,7 +25,8 @@ use crate::revocations::Revocations;
 /// Derives the key that encrypts the record; other uses of the secret take other labels.
 pub(crate) const ENVELOPE_LABEL: &[u8] = b"tre-status-v1";
 
-/// The version of [`Kept`]. Format 2 had no epoch and format 1 no certificates; both are still read.
+/// The version of [`Kept`]. Format 1 had no certificates, format 2 no time and no epoch; both are
+/// still read.
 const FORMAT: u32 = 3;
 
 /// The record, JSON, encrypted.
@@ -41,6 +43,8 @@ struct Kept {
     certificates: Option<RenewCertificates>,
     /// Number of the state epoch.
     epoch: u64,
+    /// A time that has been; 0 before the first token.
+    mark: UnixMillis,
 }
 
 /// The record in format 2.
@@ -73,6 +77,8 @@ pub(crate) struct Status {
     pub(crate) certificates: Option<RenewCertificates>,
     /// Number of the state epoch: how often this enrolment's state was begun. 0 before it ever was.
     pub(crate) epoch: u64,
+    /// The high-water mark of its time: no token takes it back behind this.
+    pub(crate) mark: UnixMillis,
 }
 
 /// The version alone, which every format has.
@@ -187,6 +193,20 @@ impl StatusStore {
         self.keep(Status { certificates: Some(newer.clone()), ..self.status.clone() })
     }
 
+    /// The same for a time that is about to be in force, or was.
+    ///
+    /// # Errors
+    ///
+    /// [`StatusError`]: then it must not come into force.
+    pub(crate) fn keep_mark(&mut self, mark: UnixMillis) -> Result<(), StatusError> {
+        self.keep(Status { mark, ..self.status.clone() })
+    }
+
+    /// The sealed high-water mark of the time.
+    pub(crate) const fn mark(&self) -> UnixMillis {
+        self.status.mark
+    }
+
     fn keep(&mut self, status: Status) -> Result<(), StatusError> {
         let envelope = self.envelope.as_ref().ok_or(StatusError::Closed)?;
         let Revocations { edition, keys } = &status.revocations;
@@ -196,6 +216,7 @@ impl StatusStore {
             keys: keys.iter().copied().map(Hex32).collect(),
             certificates: status.certificates.clone(),
             epoch: status.epoch,
+            mark: status.mark,
         };
         let plain = json::encode(&kept).map_err(StatusError::Json)?;
         let nonce = random::bytes().map_err(StatusError::Random)?;
@@ -208,20 +229,21 @@ impl StatusStore {
 
 fn read(plain: &[u8]) -> Result<Status, StatusError> {
     let Version { format } = decoded(plain)?;
-    let Kept { list, keys, certificates, epoch, .. } = match format {
+    let (mark, epoch) = (UnixMillis::default(), 0);
+    let Kept { list, keys, certificates, mark, epoch, .. } = match format {
         FORMAT => decoded(plain)?,
         2 => {
             let Kept2 { list, keys, certificates, .. } = decoded(plain)?;
-            Kept { format, list, keys, certificates, epoch: 0 }
+            Kept { format, list, keys, certificates, mark, epoch }
         }
         1 => {
             let Kept1 { list, keys, .. } = decoded(plain)?;
-            Kept { format, list, keys, certificates: None, epoch: 0 }
+            Kept { format, list, keys, certificates: None, mark, epoch }
         }
         other => return Err(StatusError::Format(other)),
     };
     let keys = keys.into_iter().map(|Hex32(key)| key).collect();
-    Ok(Status { revocations: Revocations { edition: list, keys }, certificates, epoch })
+    Ok(Status { revocations: Revocations { edition: list, keys }, certificates, mark, epoch })
 }
 
 fn decoded<T: DeserializeOwned>(plain: &[u8]) -> Result<T, StatusError> {

@@ -46,7 +46,7 @@ pub struct Evidence {
     pub tre_id: String,
     /// Number of the state epoch, which every start of an enrolled box begins; 0 before there is one.
     pub state_epoch: u64,
-    /// The TRE's time when the leaf was made.
+    /// The TRE's time when the leaf was made, as in [`crate::message::Health::time`].
     pub time: UnixMillis,
     /// TPMS_ATTEST as the TPM gave it. `[TPM2-P2]`
     pub attest: HexBytes,

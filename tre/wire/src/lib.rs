@@ -27,6 +27,7 @@ pub mod problem;
 pub mod revocation;
 pub mod role;
 pub mod signed;
+pub mod time;
 pub mod units;
 
 /// TCP port on which a TRE listens inside the appliance.

@@ -93,6 +93,8 @@ problem_types! {
     Busy = "urn:tre:problem:busy", 503;
     /// The start state does not serve this call (not enrolled, or locked).
     NotServing = "urn:tre:problem:not-serving", 503;
+    /// The TRE does not know what time it is: put a time token.
+    NoTime = "urn:tre:problem:no-time", 503;
     /// An invariant of the TRE itself failed; the request was not carried out.
     Internal = "urn:tre:problem:internal", 500;
 }

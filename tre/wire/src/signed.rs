@@ -1,4 +1,4 @@
-//! Files that are signed as they lie: manifests, revocation lists.
+//! Files that are signed as they lie: manifests, lists of the status key, time tokens.
 //!
 //! A signature is a file of its own beside the signed one. What is signed is neither of the two
 //! but [`signed_bytes`]: label, length, hash. Here is everything but the curve arithmetic: whoever

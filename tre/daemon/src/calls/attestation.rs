@@ -23,7 +23,8 @@ pub(crate) async fn attest(shared: &Shared, peer: &Peer, call: &Call) -> Result<
     let AttestationRequest { nonce } = call.message()?;
     let Peer { exporter, server_key, client_key, .. } = *peer;
     let frame = shared.framed.of(&shared.standing.borrow(), &shared.measured)?;
-    let (tre_id, time) = (Arc::clone(&frame.tre_id), shared.clock.now());
+    let time = shared.standing.borrow().time(&shared.clock);
+    let tre_id = Arc::clone(&frame.tre_id);
     let state_epoch = shared.status.borrow().epoch();
     let asker = if peer.identity.is_some() { Asker::Certified } else { Asker::Anonymous };
     let asked = Asked {

@@ -232,7 +232,7 @@ pub(super) fn check_chains(
     let document_key = keys.document.spki().map_err(internal)?;
     let refused =
         |refusal: ChainRefusal| Problem::new(ProblemType::OutOfBounds, refusal.to_string());
-    let now = core::time::Duration::from_millis(shared.clock.now().get());
+    let now = core::time::Duration::from_millis(shared.clock.for_certificates().get());
     let now = UnixTime::since_unix_epoch(now);
     for (key, chain, spki, usage) in [
         ("attestation", attestation_key_chain, attestation_key, attestation_key_usage()),

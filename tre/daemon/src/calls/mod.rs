@@ -6,7 +6,7 @@ use tre_wire::journal::Command;
 use tre_wire::message::Done;
 use tre_wire::message::supplier::{Bill, Bills};
 use tre_wire::problem::{Problem, ProblemType};
-use tre_wire::units::Slot;
+use tre_wire::units::{Slot, UnixMillis};
 
 use crate::http::{Answer, Call, answer, problem};
 use crate::owner::{CommandError, Owner};
@@ -24,11 +24,21 @@ pub(crate) mod renewal;
 mod signing;
 pub(crate) mod status;
 pub(crate) mod supplier;
+pub(crate) mod time;
 
-/// The owner of the grid's state; without a deployment there is none.
+/// The owner of the grid's state; before the first time token there is none.
 fn owner(shared: &Shared) -> Result<&Owner, Problem> {
-    let missing = || problem(ProblemType::NotServing, "expected a box with a readable deployment");
-    shared.owner.as_ref().ok_or_else(missing)
+    shared.owner.get().ok_or_else(no_time)
+}
+
+/// What a TRE without a time answers.
+pub(crate) fn no_time() -> Problem {
+    problem(ProblemType::NoTime, "expected a time, found none: put a time token")
+}
+
+/// The time now.
+fn now(shared: &Shared) -> Result<UnixMillis, Problem> {
+    shared.clock.now().ok_or_else(no_time)
 }
 
 /// Carries out a command.
@@ -83,6 +93,7 @@ fn identifier<T: core::str::FromStr<Err: core::fmt::Display>>(text: &str) -> Res
 fn refusal(error: &CommandError) -> Problem {
     let kind = match error {
         CommandError::Refused(refusal) => refusal.problem(),
+        CommandError::NoTime => ProblemType::NoTime,
         CommandError::Random(_) | CommandError::Gone => ProblemType::Internal,
     };
     Problem::new(kind, error.to_string())

@@ -11,8 +11,8 @@ use crate::standing::Standing;
 /// `GET /v1/health`
 pub(crate) fn health(shared: &Shared, call: &Call) -> Result<Answer, Problem> {
     call.no_parameter()?;
-    let time = shared.clock.now();
     let standing = shared.standing.borrow();
+    let proven = shared.clock.now();
     let deployment = shared.deployment.as_ref();
     answer(&Health {
         state: standing.state(),
@@ -21,8 +21,8 @@ pub(crate) fn health(shared: &Shared, call: &Call) -> Result<Answer, Problem> {
         durable: false,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         tre_id: standing.tre_id().to_owned(),
-        time,
-        slot: deployment.map_or(Slot::default(), |found| found.policy.slot_at(time)),
+        time: standing.time(&shared.clock),
+        slot: deployment.zip(proven).map_or(Slot::default(), |(d, now)| d.policy.slot_at(now)),
         revocations: shared.revocations.borrow().sequence(),
     })
 }

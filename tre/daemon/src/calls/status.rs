@@ -6,8 +6,9 @@ use tre_wire::revocation::{ListError, PUT_BYTES, PutRevocations};
 
 use crate::http::{Answer, Call, answer, problem};
 use crate::log;
-use crate::revocations::{ListRefusal, StatusKey};
+use crate::revocations::ListRefusal;
 use crate::shared::Shared;
+use crate::status_key::StatusKey;
 
 /// `PUT /v1/revocations`
 ///
@@ -21,7 +22,7 @@ pub(crate) fn put_revocations(shared: &Shared, call: &Call) -> Result<Answer, Pr
     let key = StatusKey::of(&deployment.status_key).map_err(internal)?;
     let before = shared.revocations.borrow().clone();
     let next = before
-        .replaced_by(&put, &key, &deployment.trust_domain, shared.clock.now())
+        .replaced_by(&put, &key, &deployment.trust_domain, super::now(shared)?)
         .map_err(refused)?;
     if next != before {
         // Durable first: what was in force once must be so after a power cut, too.
@@ -35,7 +36,7 @@ pub(crate) fn put_revocations(shared: &Shared, call: &Call) -> Result<Answer, Pr
 
 fn refused(refusal: ListRefusal) -> Problem {
     let kind = match &refusal {
-        ListRefusal::Signature(_) | ListRefusal::Reason => ProblemType::BadSignature,
+        ListRefusal::NotSigned(_) => ProblemType::BadSignature,
         ListRefusal::List(error) => of_list(error),
     };
     Problem::new(kind, refusal.to_string())

@@ -1,10 +1,10 @@
 //! Which lists come into force, and which do not.
 
 use rcgen::{KeyPair, PublicKeyData as _, SigningKey as _};
-use tre_wire::hex::Hex32;
+use tre_wire::hex::{Hex32, HexBytes};
 use tre_wire::json;
 use tre_wire::revocation::{FORMAT, Reason, Revoked};
-use tre_wire::signed::{SignatureFile, signed_bytes};
+use tre_wire::signed::{self, SignatureError, SignatureFile, signed_bytes};
 
 use super::*;
 
@@ -94,23 +94,35 @@ fn a_list_that_is_not_signed_as_one_by_the_status_key_is_refused() {
     let (own, other, none) = (key(), key(), Revocations::default());
     let list = list(1, &[7]);
     let refused = offer(&none, &put(&list, &other, LABEL, None), &own);
-    let by_other = matches!(refused, Err(ListRefusal::Signature(SignatureError::OtherKey { .. })));
+    let by_other = matches!(
+        refused,
+        Err(ListRefusal::NotSigned(NotSigned::Signature(SignatureError::OtherKey { .. })))
+    );
     assert!(by_other, "{refused:?}");
     // Somebody else's signature under our key's name.
     let mut forged = put(&list, &other, LABEL, None);
     let id = |key: &KeyPair| Hex32(sha256(&key.subject_public_key_info())).to_string();
     forged.signature = forged.signature.replace(&id(&other), &id(&own));
     let refused = offer(&none, &forged, &own);
-    assert!(matches!(refused, Err(ListRefusal::Signature(SignatureError::Invalid))), "{refused:?}");
+    assert!(
+        matches!(
+            refused,
+            Err(ListRefusal::NotSigned(NotSigned::Signature(SignatureError::Invalid)))
+        ),
+        "{refused:?}"
+    );
     let refused = offer(&none, &put(&list, &own, "tre-manifest-v1", None), &own);
-    let labelled = matches!(refused, Err(ListRefusal::Signature(SignatureError::Label { .. })));
+    let labelled = matches!(
+        refused,
+        Err(ListRefusal::NotSigned(NotSigned::Signature(SignatureError::Label { .. })))
+    );
     assert!(labelled, "{refused:?}");
     let mut altered = put(&list, &own, LABEL, None);
     altered.list = altered.list.replace("key-lost", "withdrawn");
     let refused = offer(&none, &altered, &own);
-    assert!(matches!(refused, Err(ListRefusal::Signature(_))), "{refused:?}");
+    assert!(matches!(refused, Err(ListRefusal::NotSigned(NotSigned::Signature(_)))), "{refused:?}");
     let refused = offer(&none, &put(&list, &own, LABEL, Some("why not")), &own);
-    assert!(matches!(refused, Err(ListRefusal::Reason)), "{refused:?}");
+    assert!(matches!(refused, Err(ListRefusal::NotSigned(NotSigned::Reason))), "{refused:?}");
 }
 
 #[test]

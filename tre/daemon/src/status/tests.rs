@@ -57,14 +57,15 @@ fn what_was_kept_comes_back_after_a_power_cut_even_if_it_is_the_longest() {
     drop(first);
     let mut second = store(folder.path());
     let kept = second.open(envelope(1)).expect("kept");
-    let expected = Status { revocations: revocations(most), ..Status::default() };
-    assert_eq!(kept, &expected);
+    assert_eq!(kept, &Status { revocations: revocations(most), ..Status::default() });
     // One does not push the other out.
+    let mark = UnixMillis::new(1_772_000_000_000).expect("in range");
     second.keep_certificates(&certificates()).expect("kept");
+    second.keep_mark(mark).expect("kept");
     second.keep_revocations(&revocations(3)).expect("kept");
     drop(second);
     let (revocations, certificates) = (revocations(3), Some(certificates()));
-    let expected = Status { revocations, certificates, epoch: 0 };
+    let expected = Status { revocations, certificates, mark, epoch: 0 };
     assert_eq!(store(folder.path()).open(envelope(1)).expect("kept"), &expected);
 }
 
@@ -129,6 +130,7 @@ fn older_formats_are_read_and_a_later_one_is_refused_by_its_number() {
         let status = read(older.as_bytes()).expect("an older format");
         assert!(status.revocations.name(&key.0), "{older}");
         assert_eq!((status.certificates, status.epoch), (None, 0));
+        assert_eq!(status.mark, UnixMillis::default());
     }
     let refused = read(br#"{"format":4,"something":"new"}"#);
     assert!(matches!(refused, Err(StatusError::Format(4))), "{refused:?}");

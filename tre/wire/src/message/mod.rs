@@ -56,9 +56,9 @@ pub struct Health {
     pub version: String,
     /// Name of the TRE, empty until enrolled.
     pub tre_id: String,
-    /// The TRE's time.
+    /// The TRE's time; 0 while it has none. A new box shows its hardware clock, unproven.
     pub time: UnixMillis,
-    /// The slot that this time lies in; 0 without a readable policy.
+    /// The slot that this time lies in; 0 without a time or a readable policy.
     pub slot: Slot,
     /// Number of the revocation list in force; 0 before the first.
     pub revocations: u32,

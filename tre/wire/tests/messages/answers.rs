@@ -14,8 +14,9 @@ use tre_wire::message::supplier::Bills;
 use tre_wire::message::{Certificates, Done, Health};
 use tre_wire::policy::Policy;
 use tre_wire::problem::Problem;
+use tre_wire::time::TimeChallenge;
 
-use crate::case::Leaf::{Flag, Hex, Hex32, Integer, MaybeInteger, MaybeWord, Text, Word};
+use crate::case::Leaf::{Flag, Hex, Hex32, Id, Integer, MaybeInteger, MaybeWord, Text, Word};
 use crate::case::{Case, Leaf, Unknown, recode};
 use crate::names::PROBLEMS;
 use crate::requests::{COUNTER, DIRECTION, ENERGY, EXACT, ID, PRICE, SLOT, TIME, WATTS, case};
@@ -183,6 +184,11 @@ pub(crate) const ANSWERS: &[Case] = &[
             ("/slot", SLOT),
             ("/revocations", Integer(0, 0xffff_ffff)),
         ]
+    ),
+    answer!(
+        "time-challenge",
+        TimeChallenge,
+        &[("/trust_domain", Id(253)), ("/tre_id", ID), ("/nonce", Hex32), ("/time", TIME),]
     ),
     answer!("certificates", Certificates, &[("/document_chain/*", Hex)]),
     answer!("done", Done, &[]),

@@ -27,13 +27,14 @@ pub(crate) const PROBLEMS: &[&str] = &[
     "urn:tre:problem:full",
     "urn:tre:problem:busy",
     "urn:tre:problem:not-serving",
+    "urn:tre:problem:no-time",
     "urn:tre:problem:internal",
 ];
 
 /// The HTTP status of each, in the same order.
 const STATUSES: &[u16] = &[
     400, 400, 401, 403, 403, 404, 405, 408, 409, 413, 415, 422, 422, 422, 422, 422, 503, 503, 503,
-    500,
+    503, 500,
 ];
 
 #[test]

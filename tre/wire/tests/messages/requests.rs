@@ -13,6 +13,7 @@ use tre_wire::message::meter::{BidRequest, Readings};
 use tre_wire::message::registrar::ConnectionRecord;
 use tre_wire::message::supplier::{EndPeriod, PostPrices};
 use tre_wire::revocation::PutRevocations;
+use tre_wire::time::{PutTime, TimeToken};
 
 use crate::case::Leaf::{Absent, Hex, Hex32, Id, Integer, MaybeInteger, Text, Word};
 use crate::case::{Case, Leaf, Unknown, recode};
@@ -117,6 +118,20 @@ pub(crate) const REQUESTS: &[Case] = &[
         Unknown::Refused,
         &[("/list", Text), ("/signature", Text)]
     ),
+    request!("put-time", PutTime, &[("/token", Text), ("/signature", Text)]),
+    case!(
+        "time-token",
+        recode_token,
+        tre_wire::time::TOKEN_BYTES,
+        Unknown::Refused,
+        &[
+            ("/format", Integer(1, 1)),
+            ("/trust_domain", Id(253)),
+            ("/tre_id", ID),
+            ("/nonce", Hex32),
+            ("/value", TIME),
+        ]
+    ),
     case!(
         "deployment",
         recode_deployment,
@@ -171,6 +186,15 @@ const RECORD: &[(&str, Leaf)] = &[
     ("/from_slot", SLOT),
     ("/to_slot", MaybeInteger(0, EXACT)),
 ];
+
+/// A token is read with its own bound, and only in its own format.
+fn recode_token(file: &[u8]) -> Result<Vec<u8>, String> {
+    let token = TimeToken::from_json(file).map_err(|error| error.to_string())?;
+    let bytes = json::encode(&token).expect("a token encodes");
+    let again = TimeToken::from_json(&bytes).expect("what was encoded decodes");
+    assert_eq!(again, token, "encoded as {}", String::from_utf8_lossy(&bytes));
+    Ok(bytes)
+}
 
 /// The deployment is read with its own bound, and its policy is checked.
 fn recode_deployment(file: &[u8]) -> Result<Vec<u8>, String> {

@@ -1,4 +1,4 @@
-//! The TRE's peers on the command line. Every command verifies the TRE first.
+//! The TRE's peers on the command line. Every command of a role verifies the TRE first.
 //!
 //! Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 
@@ -18,6 +18,7 @@ mod registrar;
 mod replay;
 mod revocations;
 mod supplier;
+mod time;
 
 use std::process::ExitCode;
 
@@ -55,6 +56,9 @@ enum Role {
     /// The operator of the box: counts.
     #[command(subcommand)]
     Operator(operator::Command),
+    /// Whoever carries the time: what a TRE asks, and the status key's answer. Verifies nothing.
+    #[command(subcommand)]
+    Time(time::Command),
 }
 
 fn main() -> ExitCode {
@@ -81,5 +85,6 @@ async fn run(role: Role) -> anyhow::Result<()> {
         Role::Dsm(command) => dsm::run(command).await,
         Role::Registrar(command) => registrar::run(command).await,
         Role::Operator(command) => operator::run(command).await,
+        Role::Time(command) => time::run(command).await,
     }
 }

@@ -1,0 +1,104 @@
+//! What time it is: asked for by anyone, told by whoever carries a token of the status key.
+
+use tre_grid::Grid;
+use tre_wire::hex::Hex32;
+use tre_wire::id::PeerId;
+use tre_wire::message::Done;
+use tre_wire::problem::{Problem, ProblemType};
+use tre_wire::time::{PUT_BYTES, PutTime, TimeChallenge, TokenError};
+
+use crate::http::{Answer, Call, answer, problem};
+use crate::log::line;
+use crate::owner;
+use crate::peer::Peer;
+use crate::random;
+use crate::shared::Shared;
+use crate::standing::Standing;
+use crate::status_key::StatusKey;
+use crate::time_nonces::NonceRefusal;
+use crate::time_tokens::{Addressee, TimeRefusal};
+
+/// `GET /v1/time`
+pub(crate) fn challenge(shared: &Shared, call: &Call) -> Result<Answer, Problem> {
+    call.no_parameter()?;
+    let deployment = shared.deployment.as_ref().ok_or_else(unserving)?;
+    let tre_id = own_name(shared)?;
+    let elapsed = shared.clock.elapsed();
+    let nonce = shared.nonces.borrow_mut().at(elapsed, random::bytes).map_err(internal)?;
+    let time = shared.clock.now().unwrap_or_default();
+    let trust_domain = deployment.trust_domain.clone();
+    answer(&TimeChallenge { trust_domain, tre_id, nonce: Hex32(nonce), time })
+}
+
+/// `PUT /v1/time`
+///
+/// The mark is durable before the time is in force. With the first token the grid begins.
+pub(crate) fn put(shared: &Shared, peer: &Peer, call: &Call) -> Result<Answer, Problem> {
+    call.no_parameter()?;
+    let put: PutTime = call.message_at_most(PUT_BYTES)?;
+    let deployment = shared.deployment.as_ref().ok_or_else(unserving)?;
+    let tre_id = own_name(shared)?;
+    let key = StatusKey::of(&deployment.status_key).map_err(internal)?;
+    let elapsed = shared.clock.elapsed();
+    let turn = match peer.identity {
+        Some(_) => shared.pace.certified(elapsed),
+        None => shared.pace.anonymous(elapsed),
+    };
+    if !turn {
+        return Err(problem(ProblemType::Busy, "another token is being judged; try again"));
+    }
+    let trust_domain = &deployment.trust_domain;
+    let own = Addressee { key: &key, trust_domain, tre_id: &tre_id };
+    let mark = shared.status.borrow().mark();
+    let token = own.judge(&put, (&shared.nonces.borrow(), elapsed), mark).map_err(refused)?;
+    let begun = match shared.owner.get() {
+        Some(_) => None,
+        None => Some(Grid::new(deployment.policy.clone(), token.value).map_err(internal)?),
+    };
+    shared.status.borrow_mut().keep_mark(token.value).map_err(internal)?;
+    shared.nonces.borrow_mut().spend(&token.nonce.0);
+    shared.clock.set(token.value);
+    line(&format!("time token in force, {} (ms since 1970)", token.value));
+    if let Some(grid) = begun {
+        shared.owner.get_or_init(|| owner::spawn(grid, shared.clock.clone()));
+    }
+    if let Some(owner) = shared.owner.get() {
+        owner.look_at_the_clock();
+    }
+    answer(&Done {})
+}
+
+/// The name of a box that serves: another has none that a token could be for.
+fn own_name(shared: &Shared) -> Result<PeerId, Problem> {
+    match &*shared.standing.borrow() {
+        Standing::Serving(enrolled, _) => Ok(enrolled.tre_id.clone()),
+        Standing::New | Standing::Locked { .. } => Err(unserving()),
+    }
+}
+
+fn refused(refusal: TimeRefusal) -> Problem {
+    let kind = match &refusal {
+        TimeRefusal::NotSigned(_) => ProblemType::BadSignature,
+        TimeRefusal::Token(error) => of_token(error),
+        TimeRefusal::Nonce(NonceRefusal::Unknown | NonceRefusal::Spent) => ProblemType::Conflict,
+        TimeRefusal::Nonce(NonceRefusal::Expired { .. }) => ProblemType::TooLate,
+        TimeRefusal::BelowMark(_) => ProblemType::TooEarly,
+    };
+    Problem::new(kind, refusal.to_string())
+}
+
+fn of_token(error: &TokenError) -> ProblemType {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the enum of `wire` is non-exhaustive")]
+    match error {
+        TokenError::OtherDomain { .. } | TokenError::OtherTre { .. } => ProblemType::OutOfBounds,
+        _ => ProblemType::Malformed,
+    }
+}
+
+fn unserving() -> Problem {
+    problem(ProblemType::NotServing, "expected a box that is enrolled and serving")
+}
+
+fn internal(error: impl core::fmt::Display) -> Problem {
+    Problem::new(ProblemType::Internal, error.to_string())
+}
