@@ -10,6 +10,7 @@ use super::Household;
 /// Starts the TRE and has the meter attest it: the epoch seen, or why it was refused.
 async fn next(household: &Household) -> Result<u64, String> {
     let running = household.machine.start().expect("a TRE");
+    household.set_time(&running).await;
     let attested = household.attest(&running).await.map_err(|error| error.to_string())?;
     Ok(attested.attested().past().state_epoch)
 }

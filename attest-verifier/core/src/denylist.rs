@@ -2,12 +2,12 @@
 //!
 //! A list is verified, read for its domain and time, and never takes the place of a later one.
 
-use measured_boot::digest::{Sha256Digest, sha256};
+use measured_boot::digest::Sha256Digest;
 use measured_boot::tpm::{FirmwareVersion, Quote};
 use tre_wire::attestation::Evidence;
 use tre_wire::denylist::{Denied, DenyList, DenyListError, Firmware, LABEL, TpmManufacturer};
-use tre_wire::hex::Hex32;
 use tre_wire::id::TrustDomain;
+use tre_wire::revocation::Edition;
 use tre_wire::signed::SignatureError;
 use tre_wire::units::UnixMillis;
 
@@ -51,7 +51,7 @@ pub struct SignedDenyList<'a> {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct DeniedFirmware {
     list: DenyList,
-    sha256: Sha256Digest,
+    edition: Edition,
     key: Sha256Digest,
 }
 
@@ -83,7 +83,8 @@ impl SignedDenyList<'_> {
     ) -> Result<DeniedFirmware, DenyError> {
         let list = self.list()?;
         list.check(trust_domain, now).map_err(DenyError::List)?;
-        Ok(DeniedFirmware { list, sha256: sha256(self.file), key: self.key })
+        let edition = Edition::of(list.sequence, self.file);
+        Ok(DeniedFirmware { list, edition, key: self.key })
     }
 
     /// The list itself, whatever its domain and time: for whoever makes the next one.
@@ -104,18 +105,8 @@ impl DeniedFirmware {
     ///
     /// [`DenyError::List`].
     pub fn follows(&self, seen: Option<&Seen>) -> Result<Seen, DenyError> {
-        let (key, sha256, sequence) = (Hex32(self.key.0), Hex32(self.sha256.0), self.list.sequence);
-        let own = Seen { format: 1, key, sequence, sha256 };
-        match seen.filter(|seen| seen.key == key) {
-            Some(seen) if seen.sequence > sequence => {
-                Err(DenyError::List(DenyListError::Older { seen: seen.sequence, found: sequence }))
-            }
-            Some(seen) if seen.sequence == sequence && seen.sha256 != sha256 => {
-                let (seen, found) = (seen.sha256, sha256);
-                Err(DenyError::List(DenyListError::Fork { sequence, seen, found }))
-            }
-            Some(_) | None => Ok(own),
-        }
+        Seen::after(self.key, self.edition, seen)
+            .map_err(|error| DenyError::List(DenyListError::from(error)))
     }
 
     /// Refuses firmware that the list names. Of an unknown manufacturer, every version that is

@@ -12,7 +12,7 @@ use measured_boot::digest::Sha256Digest;
 use serde::{Deserialize, Serialize};
 use tre_wire::hex::Hex32;
 use tre_wire::id::TrustDomain;
-use tre_wire::revocation::{Edition, LABEL, ListError, RevocationList, Revoked};
+use tre_wire::revocation::{Edition, LABEL, ListError, NotNewer, RevocationList, Revoked};
 use tre_wire::signed::SignatureError;
 use tre_wire::units::UnixMillis;
 
@@ -109,6 +109,22 @@ pub struct Seen {
     pub sha256: Hex32,
 }
 
+impl Seen {
+    /// What is to be remembered once `edition`, signed with `key`, follows `before`.
+    pub(crate) fn after(
+        key: Sha256Digest,
+        edition: Edition,
+        before: Option<&Self>,
+    ) -> Result<Self, NotNewer> {
+        let key = Hex32(key.0);
+        let before = before.filter(|seen| seen.key == key);
+        let before = before.map(|&Self { sequence, sha256, .. }| Edition { sequence, sha256 });
+        edition.follow(before)?;
+        let Edition { sequence, sha256 } = edition;
+        Ok(Self { format: 1, key, sequence, sha256 })
+    }
+}
+
 impl<'a> UnverifiedRevocations<'a> {
     /// The status key signed exactly these bytes as a revocation list.
     ///
@@ -162,12 +178,8 @@ impl Revocations {
     ///
     /// [`RevocationError::List`].
     pub fn follows(&self, seen: Option<&Seen>) -> Result<Seen, RevocationError> {
-        let key = Hex32(self.key.0);
-        let before = seen.filter(|seen| seen.key == key);
-        let before = before.map(|&Seen { sequence, sha256, .. }| Edition { sequence, sha256 });
-        self.edition.follow(before).map_err(RevocationError::List)?;
-        let Edition { sequence, sha256 } = self.edition;
-        Ok(Seen { format: 1, key, sequence, sha256 })
+        Seen::after(self.key, self.edition, seen)
+            .map_err(|error| RevocationError::List(ListError::from(error)))
     }
 
     /// What is said of the key with this SHA-256, if it is revoked.

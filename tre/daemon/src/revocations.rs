@@ -55,7 +55,7 @@ impl Revocations {
         let list = RevocationList::from_json(file).map_err(ListRefusal::List)?;
         let keys = list.check(trust_domain, now).map_err(ListRefusal::List)?;
         let edition = Edition::of(list.sequence, file);
-        edition.follow(self.edition).map_err(ListRefusal::List)?;
+        edition.follow(self.edition).map_err(|error| ListRefusal::List(error.into()))?;
         Ok(Self { edition: Some(edition), keys })
     }
 

@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::hex::{self, Hex32};
 use crate::id::TrustDomain;
 use crate::json::{self, JsonError};
+use crate::revocation::NotNewer;
 use crate::units::UnixMillis;
 
 /// First bytes of what the status key signs for a list. See [`crate::signed`].
@@ -151,6 +152,15 @@ pub enum DenyListError {
         /// The other.
         found: Hex32,
     },
+}
+
+impl From<NotNewer> for DenyListError {
+    fn from(error: NotNewer) -> Self {
+        match error {
+            NotNewer::Older { seen, found } => Self::Older { seen, found },
+            NotNewer::Fork { sequence, seen, found } => Self::Fork { sequence, seen, found },
+        }
+    }
 }
 
 impl DenyList {

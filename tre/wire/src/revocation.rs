@@ -164,6 +164,27 @@ pub struct Edition {
     pub sha256: Hex32,
 }
 
+/// Why a list of any kind does not take the place of the one seen before it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NotNewer {
+    /// A later one was seen.
+    Older {
+        /// The highest number seen.
+        seen: u32,
+        /// The number found.
+        found: u32,
+    },
+    /// Two lists of one number.
+    Fork {
+        /// Their number.
+        sequence: u32,
+        /// The one seen first.
+        seen: Hex32,
+        /// The other.
+        found: Hex32,
+    },
+}
+
 impl RevocationList {
     /// Reads a list whose signature holds.
     ///
@@ -222,17 +243,26 @@ impl Edition {
     ///
     /// # Errors
     ///
-    /// [`ListError::Older`]; [`ListError::Fork`].
-    pub fn follow(self, seen: Option<Self>) -> Result<(), ListError> {
+    /// [`NotNewer`].
+    pub fn follow(self, seen: Option<Self>) -> Result<(), NotNewer> {
         let Self { sequence, sha256 } = self;
         match seen {
             Some(seen) if seen.sequence > sequence => {
-                Err(ListError::Older { seen: seen.sequence, found: sequence })
+                Err(NotNewer::Older { seen: seen.sequence, found: sequence })
             }
             Some(seen) if seen.sequence == sequence && seen.sha256 != sha256 => {
-                Err(ListError::Fork { sequence, seen: seen.sha256, found: sha256 })
+                Err(NotNewer::Fork { sequence, seen: seen.sha256, found: sha256 })
             }
             Some(_) | None => Ok(()),
+        }
+    }
+}
+
+impl From<NotNewer> for ListError {
+    fn from(error: NotNewer) -> Self {
+        match error {
+            NotNewer::Older { seen, found } => Self::Older { seen, found },
+            NotNewer::Fork { sequence, seen, found } => Self::Fork { sequence, seen, found },
         }
     }
 }
