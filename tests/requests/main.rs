@@ -7,6 +7,7 @@
 mod bad;
 mod batch;
 mod crowd;
+mod enrolment;
 mod fixture;
 mod journey;
 mod matrix;
