@@ -1,11 +1,11 @@
 //! A meter whose key is in its own TPM: certified by the key's own request, let in by the TRE, and
 //! nobody without that TPM is.
 
+use core::time::Duration;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
 
 use tre_tests::hosted::{Hosted, HostedMachine};
 use tre_tests::place;

@@ -15,7 +15,7 @@ use tre_wire::message::enrolment::{
     EnrolmentKeys,
 };
 use tre_wire::message::{Health, StartState};
-use tre_wire::problem::{Problem, ProblemType};
+use tre_wire::problem::ProblemType;
 use tre_wire::role::{Identity, Role};
 
 /// A new box, and the desk that is to enrol it.
@@ -73,7 +73,7 @@ impl Stage {
     }
 
     /// The box is as new as before, also after a power cut, and is enrolled in the ordinary way.
-    async fn is_still_new(self) -> Result<()> {
+    async fn stays_new(self) -> Result<()> {
         let Self { domain, machine, reference, hosted, tre } = self;
         assert_eq!(state(&hosted).await?, StartState::New);
         drop(hosted);
@@ -108,11 +108,13 @@ impl Begun {
 
 /// The box refused with this problem, and these words in it.
 fn refused<T: core::fmt::Debug>(answer: Result<T, RequestError>, kind: ProblemType, words: &str) {
-    let Err(RequestError::Problem { problem: Problem { kind: found, detail, .. }, .. }) = answer
-    else {
-        panic!("expected {words:?}, found {answer:?}");
-    };
-    assert_eq!((found, detail.contains(words)), (kind, true), "{detail}");
+    let error = answer.expect_err(words);
+    let right = matches!(
+        &error,
+        RequestError::Problem { problem, .. }
+            if problem.kind == kind && problem.detail.contains(words)
+    );
+    assert!(right, "expected {kind:?}, {words:?}; found {error}");
 }
 
 const OUT_OF_ORDER: &str = "expected `begin` before, in this very connection";
@@ -147,7 +149,7 @@ async fn a_replayed_activation_enrols_nobody() -> Result<()> {
     let refused = challenge.check(&activated).map(|_| ());
     assert!(matches!(refused, Err(ChallengeError::WrongSecret { .. })), "{refused:?}");
     drop((second, third));
-    stage.is_still_new().await
+    stage.stays_new().await
 }
 
 #[tokio::test]
@@ -190,7 +192,7 @@ async fn an_endorsement_key_and_an_attestation_key_of_two_tpms_are_never_activat
     // The TPM of the endorsement key does not open it either: the attestation key is another.
     refused(two.activate(&credential).await, ProblemType::OutOfBounds, words);
     drop((one, two, hosted));
-    stage.is_still_new().await
+    stage.stays_new().await
 }
 
 #[tokio::test]

@@ -70,7 +70,8 @@ pub fn load(path: &Path) -> Result<ClientIdentity, LoadError> {
     let named = named.map_err(|source| LoadError::KeyFile { path: path_of(), source })?;
     let Some(named) = named else { return Ok(ClientIdentity::load(path)?) };
     let key = HeldKey::open(named);
-    let key = key.map_err(|source| LoadError::Held { path: path_of(), source: Box::new(source) })?;
+    let key =
+        key.map_err(|source| LoadError::Held { path: path_of(), source: Box::new(source) })?;
     ClientIdentity::for_key(&text, Arc::new(TpmKey(Arc::new(key))))
         .map_err(|source| LoadError::Certificates { path: path_of(), source })
 }
