@@ -1,11 +1,11 @@
 //! A meter whose key is in its own TPM: certified by the key's own request, let in by the TRE, and
 //! nobody without that TPM is.
 
+use core::time::Duration;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
 
 use tre_tests::hosted::{Hosted, HostedMachine};
 use tre_tests::place;
@@ -105,6 +105,17 @@ fn answered(meter: &Meter<'_>, running: &Hosted, identity: &str) -> String {
     panic!("expected an account within ten seconds");
 }
 
+/// The calls that must fail say so, and why.
+fn refused((code, said): (Option<i32>, String), why: &str) {
+    assert_eq!((code, said.contains(why)), (Some(1), true), "expected {why}, found {said}");
+}
+
+/// Puts a key's file and certificates into one.
+fn join(desk: &Desk, parts: [&str; 2], out: &str) {
+    let whole = parts.map(|name| fs::read(desk.at(name)).expect("a file"));
+    fs::write(desk.at(out), whole.concat()).expect("written");
+}
+
 #[test]
 fn a_meter_with_its_key_in_its_tpm_is_let_in_and_nobody_without_that_tpm() {
     let desk = Desk::new();
@@ -114,47 +125,53 @@ fn a_meter_with_its_key_in_its_tpm_is_let_in_and_nobody_without_that_tpm() {
     let domain = ["--domain", "grid/domain", "--out", "home-9.crt.pem"];
     let issue = ["issue", "meter", "home-9", "--csr", "home-9.csr"];
     succeeded(desk.tre_pki(&[issue.as_slice(), &domain].concat()));
-    let whole = ["home-9.key.pem", "home-9.crt.pem"].map(|name| fs::read(desk.at(name)));
-    let whole: Vec<u8> = whole.into_iter().flat_map(|part| part.expect("a file")).collect();
-    fs::write(desk.at("home-9.pem"), &whole).expect("written");
+    join(&desk, ["home-9.key.pem", "home-9.crt.pem"], "home-9.pem");
 
     // The call is answered as every meter's is: over mutual TLS, by its name.
     let said = answered(&meter, &running, "home-9.pem");
     assert!(said.contains("account-9"), "{said}");
 
-    // No file of the meter holds a private key.
-    let names = ["home-9.key.pem", "home-9.csr", "home-9.crt.pem", "home-9.pem"];
-    let mut found = 0;
-    for entry in fs::read_dir(desk.at("")).expect("a folder") {
-        let entry = entry.expect("an entry");
-        if entry.file_name().to_string_lossy().starts_with("home-9") {
-            let text = fs::read_to_string(entry.path()).expect("text");
-            assert!(!text.contains("PRIVATE KEY"), "{}", entry.path().display());
-            found += 1;
-        }
-    }
-    assert_eq!(found, names.len(), "all files of the meter are looked at");
+    // Renewed, the file names the same key, and is as good.
+    let renew = ["renew", "home-9.pem", "--domain", "grid/domain", "--out", "home-9.next.pem"];
+    succeeded(desk.tre_pki(&renew));
+    let said = answered(&meter, &running, "home-9.next.pem");
+    assert!(said.contains("account-9"), "{said}");
 
-    // The same file on a machine with another TPM, and then with a key at the same handle.
+    the_key_is_asked_for_again_and_not_replaced(&desk, &meter);
+    no_file_holds_a_private_key(&desk);
     drop(meter.tpm);
-    let other = Meter::new(&desk, "tpm-of-a-thief");
-    let (code, said) = other.calls(&running, "home-9.pem");
-    assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("expected a signing key at handle 0x81000100, found none"), "{said}");
-    succeeded(other.request("thief.key.pem", "thief.csr"));
-    let (code, said) = other.calls(&running, "home-9.pem");
-    assert_eq!(code, Some(1), "{said}");
-    let refusal = "expected at handle 0x81000100 the key with the SHA-256";
-    assert!(
-        said.contains(refusal) && said.contains("this is another TPM than the key's"),
-        "{said}"
-    );
+    another_tpm_is_refused(&desk, &running);
+}
 
-    // A file that names the thief's own key beside the meter's certificate.
-    let whole = ["thief.key.pem", "home-9.crt.pem"].map(|name| fs::read(desk.at(name)));
-    let whole: Vec<u8> = whole.into_iter().flat_map(|part| part.expect("a file")).collect();
-    fs::write(desk.at("thief.pem"), &whole).expect("written");
-    let (code, said) = other.calls(&running, "thief.pem");
-    assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("expected a key that fits the first certificate"), "{said}");
+fn the_key_is_asked_for_again_and_not_replaced(desk: &Desk, meter: &Meter<'_>) {
+    let said = succeeded(meter.request("home-9.key.pem", "home-9.again.csr"));
+    assert!(said.contains("found the key home-9.key.pem"), "{said}");
+    let why = "expected nothing at handle 0x81000100, found a key";
+    refused(meter.request("fresh.key.pem", "fresh.csr"), why);
+    assert!(!desk.at("fresh.key.pem").exists() && !desk.at("fresh.csr").exists());
+}
+
+fn no_file_holds_a_private_key(desk: &Desk) {
+    let entries = fs::read_dir(desk.at("")).expect("a folder");
+    let mut files: Vec<_> = entries.map(|entry| entry.expect("an entry")).collect();
+    files.retain(|file| file.file_name().to_string_lossy().starts_with("home-9"));
+    assert_eq!(files.len(), 6, "all files of the meter are looked at");
+    for file in files {
+        let text = fs::read_to_string(file.path()).expect("text");
+        assert!(!text.contains("PRIVATE KEY"), "{}", file.path().display());
+    }
+}
+
+/// The meter's file on a machine with another TPM, at first without any key in it.
+fn another_tpm_is_refused(desk: &Desk, running: &Hosted) {
+    let thief = Meter::new(desk, "tpm-of-a-thief");
+    let why = "expected a signing key at handle 0x81000100, found none";
+    refused(thief.calls(running, "home-9.pem"), why);
+    succeeded(thief.request("thief.key.pem", "thief.csr"));
+    let why = "expected at handle 0x81000100 the key with the SHA-256";
+    refused(thief.calls(running, "home-9.pem"), why);
+    // The thief's own key beside the meter's certificate.
+    join(desk, ["thief.key.pem", "home-9.crt.pem"], "thief.pem");
+    let why = "expected a key that fits the first certificate";
+    refused(thief.calls(running, "thief.pem"), why);
 }

@@ -8,6 +8,7 @@ mod alike;
 mod bad;
 mod batch;
 mod crowd;
+mod enrolment;
 mod fixture;
 mod flood;
 mod journey;

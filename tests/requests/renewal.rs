@@ -11,6 +11,7 @@ use tre_tests::hosted::{Hosted, HostedMachine};
 use tre_tests::trust::Reference;
 use tre_wire::hex::HexBytes;
 use tre_wire::json;
+use tre_wire::message::Certificates;
 use tre_wire::message::enrolment::RenewCertificates;
 use tre_wire::problem::{Problem, ProblemType};
 use tre_wire::revocation::{Reason, Revoked};
@@ -65,6 +66,24 @@ impl Stage {
         let operator = ClientIdentity::load(&operator).expect("readable");
         let record = renewal.run(&self.address(), &operator, &mut OsRng).await?;
         Ok(record.certificates_end.get())
+    }
+
+    /// All certificates that the box shows.
+    async fn chains(&self) -> Result<RenewCertificates> {
+        let mut open = AnyKeyConnection::open(&self.address(), None).await?;
+        let tls_chain = open.server_chain().iter().map(|der| HexBytes(der.to_vec())).collect();
+        let Certificates { document_chain } = open.get("/v1/certificates").await?;
+        let attestation_key_chain = open.challenge().await?.evidence.attestation_key_chain;
+        Ok(RenewCertificates { attestation_key_chain, tls_chain, document_chain })
+    }
+
+    /// Hands certificates over, as an operator may: what the box has against them.
+    async fn hands(&self, newer: &RenewCertificates) -> Result<Option<Problem>> {
+        let mut operator = self.open(Role::Operator).await?;
+        let body = Some(json::encode(newer)?);
+        let answer = operator.request(Method::PUT, "/v1/certificates", body).await?;
+        let refused = (answer.status != 200).then(|| serde_json::from_slice(&answer.body));
+        Ok(refused.transpose()?)
     }
 
     /// Attests the box on a connection of its own, as everybody would.
@@ -146,14 +165,37 @@ async fn a_box_takes_no_certificates_but_its_own_of_its_own_authority() -> Resul
             tls_chain: files.clone(),
             document_chain: files,
         };
-        let mut operator = stage.open(Role::Operator).await?;
-        let body = Some(json::encode(&newer)?);
-        let answer = operator.request(Method::PUT, "/v1/certificates", body).await?;
-        let problem: Problem = serde_json::from_slice(&answer.body)?;
+        let problem = stage.hands(&newer).await?.expect("others' certificates are refused");
         assert_eq!(problem.kind, ProblemType::OutOfBounds, "{}", problem.detail);
         assert!(problem.detail.contains(why), "{}", problem.detail);
     }
     assert_eq!(stage.shown().await?, before);
+    Ok(())
+}
+
+/// All that the renewal wrote is on the wire: whoever has kept it can send it again.
+#[tokio::test]
+async fn an_older_renewal_sent_again_is_refused_and_the_present_one_stays() -> Result<()> {
+    let stage = Stage::set().await?;
+    stage.renew(&[], 3).await?;
+    let older = stage.chains().await?;
+    stage.renew(&[], 5).await?;
+    let (present, shown) = (stage.chains().await?, stage.shown().await?);
+    // One older certificate among newer ones is as bad as three.
+    for (key, newer) in [
+        ("attestation", older.clone()),
+        ("TLS", RenewCertificates { tls_chain: older.tls_chain.clone(), ..present.clone() }),
+        ("document", RenewCertificates { document_chain: older.document_chain, ..present.clone() }),
+    ] {
+        let problem = stage.hands(&newer).await?.expect("an older renewal is refused");
+        assert_eq!(problem.kind, ProblemType::Conflict, "{}", problem.detail);
+        let expected = format!("of the {key} key that ends no earlier than the present one");
+        assert!(problem.detail.contains(&expected), "{}", problem.detail);
+        assert_eq!(stage.shown().await?, shown);
+    }
+    // What is there already changes nothing, and is no older.
+    assert_eq!(stage.hands(&present).await?, None);
+    assert_eq!(stage.shown().await?, shown);
     Ok(())
 }
 

@@ -6,6 +6,8 @@ use std::path::Path;
 use attest_verifier::core::ChainError;
 use attest_verifier::{ClientIdentity, FileError, IdentityError};
 use rcgen::KeyPair;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject as _;
 
 use crate::scene::Scene;
 use crate::server::meter_pem;
@@ -37,6 +39,24 @@ fn a_key_of_another_certificate_is_refused() {
     let text = format!("{key}-----BEGIN CERTIFICATE-----{certificate}");
     let error = ClientIdentity::from_pem(text.as_bytes()).unwrap_err();
     assert!(matches!(&error, IdentityError::Key { .. }), "{error}");
+}
+
+#[test]
+fn certificates_are_taken_for_a_key_held_elsewhere_if_they_are_that_keys() {
+    let (pem, hash) = meter_pem(&Scene::honest());
+    let (key, certificate) = pem.split_once("-----BEGIN CERTIFICATE-----").unwrap();
+    let certificate = format!("-----BEGIN CERTIFICATE-----{certificate}");
+    let held = |key: &str| {
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+        rustls::crypto::ring::sign::any_supported_type(&key).unwrap()
+    };
+    let identity = ClientIdentity::for_key(certificate.as_bytes(), held(key)).unwrap();
+    assert_eq!(identity.key_hash(), hash);
+    let other = held(&KeyPair::generate().unwrap().serialize_pem());
+    let error = ClientIdentity::for_key(certificate.as_bytes(), other).unwrap_err();
+    assert!(matches!(&error, IdentityError::Key { .. }), "{error}");
+    let error = ClientIdentity::for_key(b"", held(key)).unwrap_err();
+    assert!(matches!(&error, IdentityError::Certificate { .. }), "{error}");
 }
 
 #[test]

@@ -26,11 +26,15 @@ mod journeys;
 #[cfg(test)]
 mod key_file;
 #[cfg(test)]
+mod lint;
+#[cfg(test)]
 mod offer;
 #[cfg(test)]
 mod others;
 #[cfg(test)]
 mod policies;
+#[cfg(test)]
+mod refusals;
 #[cfg(test)]
 mod release;
 #[cfg(test)]

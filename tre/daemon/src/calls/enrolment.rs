@@ -133,10 +133,7 @@ pub(crate) async fn complete(shared: &Shared, peer: &Peer, call: &Call) -> Resul
     let deployment = shared.deployment.as_ref();
     let deployment = deployment.ok_or_else(|| internal("no deployment in state new"))?;
     with_pending(shared, peer, |pending| {
-        if !pending.activated {
-            let detail = "expected `activate` before, in this very connection";
-            return Err(problem(ProblemType::Conflict, detail));
-        }
+        pending.check_activated()?;
         check(shared, deployment, pending, &chains)
     })?;
     // Everything is checked, and nothing else ran since: the enrolment is this connection's.
@@ -182,10 +179,26 @@ fn with_pending<T>(
     peer: &Peer,
     work: impl FnOnce(&mut Pending) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
-    let mut pending = shared.pending.borrow_mut();
-    match pending.as_mut().filter(|pending| pending.exporter == peer.exporter) {
-        Some(pending) => work(pending),
-        None => Err(out_of_order()),
+    work(begun_in(&mut shared.pending.borrow_mut(), &peer.exporter)?)
+}
+
+/// The same, for the connection with this exporter: what began in another is replayed into this one,
+/// or was overtaken by a later beginning.
+fn begun_in<'p>(
+    pending: &'p mut Option<Pending>,
+    exporter: &[u8; 32],
+) -> Result<&'p mut Pending, Problem> {
+    pending.as_mut().filter(|pending| pending.exporter == *exporter).ok_or_else(out_of_order)
+}
+
+impl Pending {
+    /// Refuses to go on before this TPM has recovered a secret.
+    fn check_activated(&self) -> Result<(), Problem> {
+        if self.activated {
+            return Ok(());
+        }
+        let detail = "expected `activate` before, in this very connection";
+        Err(problem(ProblemType::Conflict, detail))
     }
 }
 
@@ -292,3 +305,6 @@ fn document_key_usage() -> KeyUsage {
 fn internal(error: impl core::fmt::Display) -> Problem {
     Problem::new(ProblemType::Internal, error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

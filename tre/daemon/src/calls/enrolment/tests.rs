@@ -1,0 +1,39 @@
+//! The order of an enrolment's calls, and the connection that they must come in.
+
+use measured_boot::tpm::Name;
+
+use super::*;
+
+const FIRST: [u8; 32] = [1; 32];
+const SECOND: [u8; 32] = [2; 32];
+
+fn begun(exporter: [u8; 32]) -> Option<Pending> {
+    let name = |area: &[u8]| Name::of_public_area(area);
+    let names = KeyNames { attestation: name(b"attestation"), storage: name(b"storage") };
+    let keys = Keys::generate().expect("keys");
+    let tre_id = "tre-1".parse().expect("a name");
+    Some(Pending { tre_id, keys, names, exporter, activated: false })
+}
+
+#[test]
+fn an_activation_replayed_into_another_connection_is_refused() {
+    let mut pending = begun(FIRST);
+    let found = begun_in(&mut pending, &SECOND).map(|pending| pending.exporter);
+    assert_eq!(found, Err(out_of_order()), "taken into another connection");
+    assert_eq!(begun_in(&mut pending, &FIRST).map(|pending| pending.exporter), Ok(FIRST));
+    // A later beginning takes its place.
+    let mut pending = begun(SECOND);
+    let found = begun_in(&mut pending, &FIRST).map(|pending| pending.exporter);
+    assert_eq!(found, Err(out_of_order()), "taken into another connection");
+    let found = begun_in(&mut None, &FIRST).map(|pending| pending.exporter);
+    assert_eq!(found, Err(out_of_order()));
+}
+
+#[test]
+fn certificates_before_an_activation_are_refused() {
+    let mut pending = begun(FIRST).expect("begun");
+    let early = pending.check_activated().map_err(|problem| problem.kind);
+    assert_eq!(early, Err(ProblemType::Conflict), "taken before its TPM proved anything");
+    pending.activated = true;
+    assert_eq!(pending.check_activated(), Ok(()));
+}
