@@ -16,7 +16,7 @@
 //! the difference between a bill and a corrected one would be the readings that came in between.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use tre_wire::bounds;
@@ -25,6 +25,7 @@ use tre_wire::message::supplier::Basis;
 use tre_wire::policy::Policy;
 use tre_wire::units::{MinorUnits, NanoCurrency, NetWattHours, PricePerKwh, Slot};
 
+use crate::few::Few;
 use crate::names::index;
 use crate::prices::Tariff;
 
@@ -63,13 +64,11 @@ pub(crate) struct Issued {
 /// One account.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Account {
-    running: Vec<Running>,
+    running: Few<Running>,
     issued: Box<[Issued]>,
-    /// Until this slot the bills are kept, whatever happens at the point.
-    kept_until: Slot,
-    /// Readings above capacity.
-    pub(crate) over_capacity: u64,
 }
+
+const _: () = assert!(size_of::<Account>() <= 80, "a million accounts are to fit into memory");
 
 /// All accounts, by number.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -82,6 +81,10 @@ pub(crate) struct Accounts {
     finals: BTreeSet<(Slot, u32, u32)>,
     /// (slot, account): an account that got its final bill is over when this slot has come.
     expiries: BTreeSet<(Slot, u32)>,
+    /// Until when the bills of an account are kept, whatever happens at the point: its last expiry.
+    kept_until: BTreeMap<u32, Slot>,
+    /// Readings above capacity, of the accounts that sent any.
+    over_capacity: BTreeMap<u32, u64>,
 }
 
 impl Running {
@@ -134,12 +137,13 @@ impl Account {
     }
 
     fn running_mut(&mut self, tariff: u32) -> Option<&mut Running> {
-        self.running.iter_mut().find(|running| running.tariff == tariff && !running.ended)
+        let mut running = self.running.all_mut().iter_mut();
+        running.find(|running| running.tariff == tariff && !running.ended)
     }
 
     /// All that no bill has been made of, under a tariff, by period.
     pub(crate) fn unbilled(&self, tariff: u32) -> impl Iterator<Item = &Running> {
-        self.running.iter().filter(move |running| running.tariff == tariff)
+        self.running.all().iter().filter(move |running| running.tariff == tariff)
     }
 
     /// Bills that went out, oldest first.
@@ -164,6 +168,8 @@ impl Accounts {
             settling: BTreeSet::new(),
             finals: BTreeSet::new(),
             expiries: BTreeSet::new(),
+            kept_until: BTreeMap::new(),
+            over_capacity: BTreeMap::new(),
         }
     }
 
@@ -193,10 +199,7 @@ impl Accounts {
                 self.finals.remove(&(final_slot(running, policy), account, tariff));
                 running.left = Slot::MAX;
             }
-            None => {
-                found.running.reserve_exact(1);
-                found.running.push(Running::new(tariff, from));
-            }
+            None => found.running.change(|all| all.push(Running::new(tariff, from))),
         }
     }
 
@@ -222,7 +225,8 @@ impl Accounts {
         energy: NetWattHours,
     ) {
         let Some(found) = self.account_mut(account) else { return };
-        let mut own = found.running.iter_mut().filter(|running| running.tariff == tariff);
+        let all = found.running.all_mut().iter_mut();
+        let mut own = all.filter(|running| running.tariff == tariff);
         let Some(running) = own.find(|it| it.holds(slot)) else { return };
         running.cost = running.cost.checked_add(price.cost_of(energy)).unwrap_or(running.cost);
         running.energy_wh = running.energy_wh.saturating_add(energy.get());
@@ -247,9 +251,13 @@ impl Accounts {
 
     /// Counts a reading above capacity.
     pub(crate) fn count_over_capacity(&mut self, account: u32) {
-        if let Some(account) = self.account_mut(account) {
-            account.over_capacity = account.over_capacity.saturating_add(1);
-        }
+        let count = self.over_capacity.entry(account).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// How many readings of the account were above capacity.
+    pub(crate) fn over_capacity(&self, account: u32) -> u64 {
+        self.over_capacity.get(&account).copied().unwrap_or(0)
     }
 
     /// Ends the tariff's period at `end` for each account that is on the tariff and has been for
@@ -266,8 +274,7 @@ impl Accounts {
                 self.finals.insert((final_slot(&next, policy), account, tariff));
             }
             (running.ended, running.left) = (true, end);
-            found.running.reserve_exact(1);
-            found.running.push(next);
+            found.running.change(|all| all.push(next));
         }
         self.settling.insert((settled(end, policy), tariff));
     }
@@ -281,18 +288,18 @@ impl Accounts {
     /// Issues the bills of the period that settled at `due`.
     pub(crate) fn settle(&mut self, (due, tariff): (Slot, u32), prices: &Tariff, policy: &Policy) {
         for (account, found) in (0_u32..).zip(&mut self.accounts) {
-            let mut all = found.running.iter();
+            let mut all = found.running.all().iter();
             let over =
                 |it: &Running| it.tariff == tariff && it.ended && settled(it.left, policy) <= due;
             let Some(place) = all.position(over) else { continue };
-            let ended = found.running.remove(place);
-            found.running.shrink_to_fit();
+            let ended = found.running.change(|all| all.remove(place));
             if let Some(bill) = ended.bill(ended.left, prices, policy) {
                 found.issue(bill);
                 continue;
             }
             // A total that no bill can state is not lost: it is in the next one.
-            let mut later = found.running.iter_mut().filter(|running| running.tariff == tariff);
+            let all = found.running.all_mut().iter_mut();
+            let mut later = all.filter(|running| running.tariff == tariff);
             let Some(next) = later.find(|running| running.from == ended.left) else { continue };
             let waiting = self.finals.remove(&(final_slot(next, policy), account, tariff));
             next.take_in(&ended);
@@ -321,10 +328,11 @@ impl Accounts {
         let Some(running) = found.running(tariff).copied() else { return };
         let Some(bill) = running.bill(running.left, prices, policy) else { return };
         self.finals.remove(&key);
-        found.running.retain(|other| other.tariff != tariff || other.ended);
+        found.running.change(|all| all.retain(|other| other.tariff != tariff || other.ended));
         found.issue(bill);
-        found.kept_until = end.plus(policy.billing.minimum_period_slots);
-        self.expiries.insert((found.kept_until, account));
+        let until = end.plus(policy.billing.minimum_period_slots);
+        self.kept_until.insert(account, until);
+        self.expiries.insert((until, account));
     }
 
     /// Takes the accounts whose final bills have been kept until `slot`.
@@ -335,6 +343,9 @@ impl Accounts {
                 break;
             }
             self.expiries.pop_first();
+            if self.kept_until.get(&account).is_some_and(|&last| last <= slot) {
+                self.kept_until.remove(&account);
+            }
             expired.push(account);
         }
         expired
@@ -342,8 +353,8 @@ impl Accounts {
 
     /// Whether the account owes nothing and no bill of it is to be kept beyond `slot`.
     pub(crate) fn over(&self, account: u32, slot: Slot) -> bool {
-        self.account(account)
-            .is_none_or(|account| account.running.is_empty() && account.kept_until <= slot)
+        let kept = self.kept_until.get(&account).is_some_and(|&until| until > slot);
+        !kept && self.account(account).is_none_or(|account| account.running.all().is_empty())
     }
 
     /// Erases an account.
@@ -351,6 +362,8 @@ impl Accounts {
         if let Some(account) = self.account_mut(account) {
             *account = Account::default();
         }
+        self.kept_until.remove(&account);
+        self.over_capacity.remove(&account);
     }
 }
 

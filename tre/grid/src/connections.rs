@@ -12,33 +12,32 @@ use tre_wire::id::{AccountId, PeerId, PointId};
 use tre_wire::message::registrar::ConnectionRecord;
 use tre_wire::units::{Slot, Watts};
 
+use crate::few::Few;
+use crate::links::Links;
 use crate::names::{Names, index};
 use crate::refusal::ConnectionRefusal;
 pub(crate) use crate::timeline::Stint;
-use crate::timeline::{Timeline, cut};
-
-/// One connection point.
-#[derive(Clone, Debug, Eq, PartialEq)]
-struct Point {
-    timeline: Timeline,
-    /// Groups whose latest membership names the point.
-    groups: u8,
-}
+use crate::timeline::cut;
 
 /// All connection points of a TRE.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Connections {
     numbers: BTreeMap<PointId, u32>,
-    points: Vec<Point>,
+    /// The stints of each point, in order, which do not overlap.
+    timelines: Vec<Few<Stint>>,
+    /// Groups whose latest membership names the point, by point.
+    groups: Vec<u8>,
     pub(crate) meters: Names<PeerId>,
     pub(crate) accounts: Names<AccountId>,
-    /// (meter, point) for every timeline that names the meter.
-    meter_points: BTreeSet<(u32, u32)>,
-    /// (account, point) for every timeline that names the account.
-    account_points: BTreeSet<(u32, u32)>,
+    /// Points whose timelines name the meter.
+    meter_points: Links,
+    /// Points whose timelines name the account.
+    account_points: Links,
     /// (slot, point) for every slot to come in which a stint begins or ends.
     turns: BTreeSet<(Slot, u32)>,
 }
+
+const _: () = assert!(size_of::<Few<Stint>>() <= 40, "a million points are to fit into memory");
 
 /// A change of the timeline that was judged and may be carried out.
 #[derive(Debug)]
@@ -62,11 +61,12 @@ impl Connections {
     pub(crate) const fn new() -> Self {
         Self {
             numbers: BTreeMap::new(),
-            points: Vec::new(),
+            timelines: Vec::new(),
+            groups: Vec::new(),
             meters: Names::new(),
             accounts: Names::new(),
-            meter_points: BTreeSet::new(),
-            account_points: BTreeSet::new(),
+            meter_points: Links::new(),
+            account_points: Links::new(),
             turns: BTreeSet::new(),
         }
     }
@@ -78,12 +78,12 @@ impl Connections {
 
     /// How many points there are.
     pub(crate) fn count(&self) -> usize {
-        self.points.len()
+        self.timelines.len()
     }
 
     /// The stints of a point, in order.
     pub(crate) fn timeline(&self, point: u32) -> &[Stint] {
-        self.points.get(index(point)).map_or(&[], |point| point.timeline.stints())
+        self.timelines.get(index(point)).map_or(&[], Few::all)
     }
 
     /// Points by id, after `after`.
@@ -101,7 +101,7 @@ impl Connections {
     /// How many points are on the tariff in slot `begun` or will be; counts no further than `most`.
     pub(crate) fn on_tariff(&self, tariff: u32, begun: Slot, most: u32) -> u32 {
         let on = |stint: &Stint| stint.tariff == tariff && stint.to > begun;
-        let points = self.points.iter().filter(|point| point.timeline.stints().iter().any(on));
+        let points = self.timelines.iter().filter(|timeline| timeline.all().iter().any(on));
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         u32::try_from(points.take(most).count()).unwrap_or(u32::MAX)
     }
@@ -116,7 +116,7 @@ impl Connections {
     /// The point and stint that tie the meter to a point in `slot`.
     pub(crate) fn of_meter(&self, meter: &PeerId, slot: Slot) -> Option<(u32, &Stint)> {
         let meter = self.meters.number(meter)?;
-        self.meter_points.range((meter, 0)..=(meter, u32::MAX)).find_map(|&(_, point)| {
+        self.meter_points.of(meter).find_map(|point| {
             let stint = self.at(point, slot).filter(|stint| stint.meter == meter)?;
             Some((point, stint))
         })
@@ -125,8 +125,7 @@ impl Connections {
     /// The stint that the meter had last, unless it has one now or is to have one.
     pub(crate) fn left_by(&self, meter: &PeerId, begun: Slot) -> Option<(u32, &Stint)> {
         let meter = self.meters.number(meter)?;
-        let points = self.meter_points.range((meter, 0)..=(meter, u32::MAX));
-        let stints = points.flat_map(|&(_, point)| {
+        let stints = self.meter_points.of(meter).flat_map(|point| {
             let own = self.timeline(point).iter().filter(|stint| stint.meter == meter);
             own.map(move |stint| (point, stint))
         });
@@ -136,26 +135,26 @@ impl Connections {
 
     /// How many groups name the point.
     pub(crate) fn groups_of(&self, point: u32) -> u8 {
-        self.points.get(index(point)).map_or(0, |point| point.groups)
+        self.groups.get(index(point)).copied().unwrap_or(0)
     }
 
     /// The point is in one group more.
     pub(crate) fn enter_group(&mut self, point: u32) {
-        if let Some(point) = self.points.get_mut(index(point)) {
-            point.groups = point.groups.saturating_add(1);
+        if let Some(groups) = self.groups.get_mut(index(point)) {
+            *groups = groups.saturating_add(1);
         }
     }
 
     /// The point is in one group less.
     pub(crate) fn leave_group(&mut self, point: u32) {
-        if let Some(point) = self.points.get_mut(index(point)) {
-            point.groups = point.groups.saturating_sub(1);
+        if let Some(groups) = self.groups.get_mut(index(point)) {
+            *groups = groups.saturating_sub(1);
         }
     }
 
     /// Whether any timeline names the account.
     pub(crate) fn names_account(&self, account: u32) -> bool {
-        self.account_points.range((account, 0)..=(account, u32::MAX)).next().is_some()
+        self.account_points.any(account)
     }
 
     /// First slot from `begun` on in which a stint begins or ends.
@@ -198,7 +197,7 @@ impl Connections {
         if wanted.to <= wanted.from {
             return Err(ConnectionRefusal::Empty { from: wanted.from, found: wanted.to });
         }
-        if point.is_none() && self.points.len() >= bounds::POINTS {
+        if point.is_none() && self.count() >= bounds::POINTS {
             return Err(ConnectionRefusal::PointsFull { most: bounds::POINTS });
         }
         self.judge_elsewhere(point, &wanted)?;
@@ -233,12 +232,12 @@ impl Connections {
             Some(point) != here && timeline.any(|stint| same(stint, wanted) && stint.meets(wanted))
         };
         let (meter, account) = (wanted.meter, wanted.account);
-        let mut meters = self.meter_points.range((meter, 0)..=(meter, u32::MAX));
-        if meters.any(|&(_, point)| taken(point, |one, other| one.meter == other.meter)) {
+        let mut meters = self.meter_points.of(meter);
+        if meters.any(|point| taken(point, |one, other| one.meter == other.meter)) {
             return Err(ConnectionRefusal::MeterElsewhere);
         }
-        let mut accounts = self.account_points.range((account, 0)..=(account, u32::MAX));
-        if accounts.any(|&(_, point)| taken(point, |one, other| one.account == other.account)) {
+        let mut accounts = self.account_points.of(account);
+        if accounts.any(|point| taken(point, |one, other| one.account == other.account)) {
             return Err(ConnectionRefusal::AccountElsewhere);
         }
         Ok(())
@@ -265,37 +264,37 @@ impl Connections {
             Some(point) => point,
             None => self.add_point(id)?,
         };
-        let place = self.points.get_mut(index(point))?;
-        let old = core::mem::replace(&mut place.timeline, Timeline::of(timeline));
-        for stint in old.stints() {
+        let place = self.timelines.get_mut(index(point))?;
+        let old = core::mem::replace(place, Few::of(timeline));
+        for stint in old.all() {
             self.turns.remove(&(stint.from, point));
             self.turns.remove(&(stint.to, point));
-            self.meter_points.remove(&(stint.meter, point));
-            self.account_points.remove(&(stint.account, point));
+            self.meter_points.remove(stint.meter, point);
+            self.account_points.remove(stint.account, point);
         }
-        let new = place.timeline.clone();
-        for stint in new.stints() {
+        for stint in place.all() {
             let slots = [stint.from, stint.to].into_iter();
             let ahead = slots.filter(|&slot| slot > begun && slot < Slot::MAX);
             self.turns.extend(ahead.map(|slot| (slot, point)));
-            self.meter_points.insert((stint.meter, point));
-            self.account_points.insert((stint.account, point));
+            self.meter_points.insert(stint.meter, point);
+            self.account_points.insert(stint.account, point);
         }
-        for stint in old.stints() {
+        for stint in old.all() {
             self.forget_meter(stint.meter);
         }
-        Some((point, old.stints().iter().map(|stint| stint.account).collect()))
+        Some((point, old.all().iter().map(|stint| stint.account).collect()))
     }
 
     fn add_point(&mut self, id: &PointId) -> Option<u32> {
-        let point = u32::try_from(self.points.len()).ok()?;
-        self.points.push(Point { timeline: Timeline::default(), groups: 0 });
+        let point = u32::try_from(self.count()).ok()?;
+        self.timelines.push(Few::default());
+        self.groups.push(0);
         self.numbers.insert(id.clone(), point);
         Some(point)
     }
 
     fn forget_meter(&mut self, meter: u32) {
-        if self.meter_points.range((meter, 0)..=(meter, u32::MAX)).next().is_none() {
+        if !self.meter_points.any(meter) {
             self.meters.forget(meter);
         }
     }
@@ -328,8 +327,7 @@ mod tests {
         let change = connections.judge(&known, &record(0, "m"), None, horizon);
         let change = change.expect("allowed").expect("new");
         assert!(connections.put(&known, &record(0, "m"), 0, change, begun).is_some());
-        let empty = Point { timeline: Timeline::default(), groups: 0 };
-        connections.points.resize(bounds::POINTS, empty);
+        connections.timelines.resize(bounds::POINTS, Few::default());
         let full = ConnectionRefusal::PointsFull { most: bounds::POINTS };
         let refused = connections.judge(&id("new"), &record(0, "n"), Some(0), horizon);
         assert_eq!(refused.map(|_| ()), Err(full));

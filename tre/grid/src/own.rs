@@ -36,7 +36,7 @@ impl Grid {
             // Of a final bill that went out nothing runs on.
             period_from: unbilled().map(|it| it.from).min().unwrap_or(stint.to),
             running_nano: owed.unwrap_or_default().get().to_string(),
-            over_capacity: account.over_capacity,
+            over_capacity: self.accounts.over_capacity(stint.account),
             time: self.now,
             record,
             readings: self.recent.of(point).chain(self.readings.of(point)).filter(held).collect(),

@@ -1,6 +1,5 @@
 //! The records of one connection point, in the order of their slots.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use tre_wire::bounds;
@@ -17,36 +16,6 @@ pub(crate) struct Stint {
     pub(crate) meter: u32,
     pub(crate) tariff: u32,
     pub(crate) capacity_w: u32,
-}
-
-/// The stints of one point, in order, which do not overlap. Nearly every point has one, and a
-/// million points are to fit into memory.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Timeline {
-    One(Stint),
-    Many(Box<[Stint]>),
-}
-
-impl Default for Timeline {
-    fn default() -> Self {
-        Self::Many(Box::new([]))
-    }
-}
-
-impl Timeline {
-    pub(crate) fn of(stints: Vec<Stint>) -> Self {
-        match stints.as_slice() {
-            &[one] => Self::One(one),
-            _ => Self::Many(stints.into_boxed_slice()),
-        }
-    }
-
-    pub(crate) const fn stints(&self) -> &[Stint] {
-        match self {
-            Self::One(one) => core::slice::from_ref(one),
-            Self::Many(many) => many,
-        }
-    }
 }
 
 impl Stint {

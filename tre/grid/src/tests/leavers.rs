@@ -217,6 +217,22 @@ fn a_leaver_is_erased_once_no_record_names_it_and_its_bill_could_be_read() {
 }
 
 #[test]
+fn who_gets_the_number_of_an_erased_account_sees_nothing_of_it() {
+    let number = |town: &Town, account: &str| town.grid.connections.accounts.number(&id(account));
+    let mut town = moving(3);
+    town.go(START + 1, 0);
+    assert_eq!(town.read("home-0", START + 1, 9_000, 1), Status::OverCapacity);
+    let freed = number(&town, "account-home-0").expect("in use");
+    town.close(START + PERIOD - 1);
+    crowd_out(&mut town, 2 * PERIOD);
+    town.close(START + 2 * PERIOD - 1);
+    town.connect("fresh", START + 2 * PERIOD, None);
+    assert_eq!(number(&town, "account-fresh"), Some(freed));
+    let account = town.grid.account(&id("meter-fresh")).expect("connected");
+    assert_eq!((account.over_capacity, account.bills), (0, 0));
+}
+
+#[test]
 fn a_final_bill_goes_out_even_when_its_record_was_dropped_before() {
     let mut town = moving(1);
     town.go(START, 0);
