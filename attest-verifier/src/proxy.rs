@@ -111,6 +111,13 @@ impl Boot {
     }
 }
 
+impl Boot {
+    /// Whether the same box booted again since.
+    fn is_before(&self, other: &Self) -> bool {
+        self.attestation_key == other.attestation_key && self.counts < other.counts
+    }
+}
+
 /// Which boot connections lead to. A new generation closes those of the one before.
 #[derive(Debug)]
 struct Standing {
@@ -124,6 +131,8 @@ enum Seen {
     First,
     Same,
     Changed,
+    /// A boot before the one that is known.
+    Older,
 }
 
 impl Standing {
@@ -135,21 +144,28 @@ impl Standing {
         self.boot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Compares with the boot that is known; another one takes its place. What is handed out tells
-    /// when this boot is no longer the one.
-    fn see(&self, attested: &Attested) -> (Seen, watch::Receiver<u64>) {
-        let boot = Boot::of(attested);
+    /// Tells when the boot that is known now is no longer the one.
+    fn watched(&self) -> watch::Receiver<u64> {
+        self.generation.subscribe()
+    }
+
+    /// Compares with the boot that is known; another one takes its place, but no earlier one.
+    /// `watched` was handed out before the attestation began. It goes on for a boot that was known
+    /// or lost meanwhile, and is another for one that was not known yet.
+    fn see(&self, boot: Boot, watched: &mut watch::Receiver<u64>) -> Seen {
         let mut known = self.locked();
         let seen = match known.as_ref() {
             None => Seen::First,
             Some(known) if *known == boot => Seen::Same,
+            Some(known) if boot.is_before(known) => return Seen::Older,
             Some(_) => Seen::Changed,
         };
         if seen == Seen::Changed {
             self.close();
+            *watched = self.watched();
         }
         *known = Some(boot);
-        (seen, self.generation.subscribe())
+        seen
     }
 
     fn lose(&self) {
@@ -239,11 +255,15 @@ async fn carry(
     standing: &Standing,
     tell: &(impl Fn(Told<'_>) + Sync),
 ) {
+    // From before the attestation: one that fails beside it closes this connection, too.
+    let mut closed = standing.watched();
     let mut stream = match upstream.connect().await {
         Ok(stream) => stream,
         Err(error) => return tell(Told::Refused(&error)),
     };
-    let mut closed = told(standing, stream.attested(), tell);
+    if told(standing, stream.attested(), &mut closed, tell) == Seen::Older {
+        return;
+    }
     tokio::select! {
         // Either end may close, in whatever way; the other is closed then.
         _ended = tokio::io::copy_bidirectional(&mut local, &mut stream) => {}
@@ -258,8 +278,11 @@ async fn look_again(
 ) {
     loop {
         sleep(upstream.every).await;
+        let mut closed = standing.watched();
         match upstream.look().await {
-            Ok(stream) => drop(told(&standing, stream.attested(), &*tell)),
+            Ok(stream) => {
+                told(&standing, stream.attested(), &mut closed, &*tell);
+            }
             Err(error) => {
                 standing.lose();
                 tell(Told::Refused(&error));
@@ -271,16 +294,59 @@ async fn look_again(
 fn told(
     standing: &Standing,
     attested: &Attested,
+    closed: &mut watch::Receiver<u64>,
     tell: &impl Fn(Told<'_>),
-) -> watch::Receiver<u64> {
-    let (seen, closed) = standing.see(attested);
+) -> Seen {
+    let seen = standing.see(Boot::of(attested), closed);
     match seen {
         Seen::First => tell(Told::Attested(attested)),
-        Seen::Same => {}
+        Seen::Same | Seen::Older => {}
         Seen::Changed => {
             tell(Told::Changed);
             tell(Told::Attested(attested));
         }
     }
-    closed
+    seen
+}
+
+#[cfg(test)]
+mod tests {
+    use attest_verifier_core::measured_boot::pcr::StartupLocality;
+
+    use super::*;
+
+    /// A boot of one box after so many resets.
+    fn boot(resets: u32) -> Boot {
+        Boot {
+            attestation_key: Name::of_public_area(b"one key"),
+            server_key: Sha256Digest::ZERO,
+            counts: (resets, 0),
+            pcrs: PcrValues::initial(StartupLocality::Zero),
+        }
+    }
+
+    /// Attested, and before it was noted, an attestation beside it failed.
+    #[test]
+    fn a_connection_attested_before_the_box_was_lost_is_closed() {
+        let standing = Standing::new();
+        let mut closed = standing.watched();
+        standing.lose();
+        assert_eq!(standing.see(boot(1), &mut closed), Seen::First);
+        assert!(closed.has_changed().expect("the standing is there"), "it goes on");
+        let mut closed = standing.watched();
+        assert_eq!(standing.see(boot(1), &mut closed), Seen::Same);
+        assert!(!closed.has_changed().expect("the standing is there"));
+    }
+
+    #[test]
+    fn a_later_boot_closes_the_connections_of_the_one_before_and_never_the_other_way() {
+        let standing = Standing::new();
+        let (mut first, mut second) = (standing.watched(), standing.watched());
+        assert_eq!(standing.see(boot(1), &mut first), Seen::First);
+        assert_eq!(standing.see(boot(2), &mut second), Seen::Changed);
+        assert!(first.has_changed().expect("the standing is there"));
+        assert!(!second.has_changed().expect("the standing is there"), "closed by itself");
+        assert_eq!(standing.see(boot(1), &mut first), Seen::Older);
+        assert!(!second.has_changed().expect("the standing is there"));
+    }
 }

@@ -97,33 +97,47 @@ pub fn sign_with(signer: &Signer, token: &TimeToken) -> Result<SignedToken, Time
     Ok(SignedToken { token, signature })
 }
 
-/// Asks the TRE `tre_id` at `address` for its nonce, signs that it is `now` and brings it there.
-///
-/// Nothing is attested: the token is public, and good for that nonce of that TRE alone.
-///
-/// # Errors
-///
-/// [`TimeTokenError`].
-pub async fn set(
-    domain: &Domain,
-    address: &str,
-    tre_id: &PeerId,
-    now: UnixMillis,
-) -> Result<(), TimeTokenError> {
-    let open = AnyKeyConnection::open(address, None).await;
-    let mut open = open.map_err(TimeTokenError::Connect)?;
-    let answer = open.request(Method::GET, PATH, None).await.map_err(TimeTokenError::Request)?;
-    let challenge: TimeChallenge = answer.decode(PATH).map_err(TimeTokenError::Request)?;
-    if challenge.tre_id != *tre_id {
-        let (expected, found) = (tre_id.clone(), challenge.tre_id);
-        return Err(TimeTokenError::OtherTre { expected, found });
+/// A TRE that asks what time it is, and waits for the answer.
+#[derive(Debug)]
+pub struct Asking {
+    open: AnyKeyConnection,
+    challenge: TimeChallenge,
+}
+
+impl Asking {
+    /// Asks the TRE `tre_id` at `address` for its nonce.
+    ///
+    /// Nothing is attested: a token is public, and good for that nonce of that TRE alone.
+    ///
+    /// # Errors
+    ///
+    /// [`TimeTokenError`].
+    pub async fn open(address: &str, tre_id: &PeerId) -> Result<Self, TimeTokenError> {
+        let open = AnyKeyConnection::open(address, None).await;
+        let mut open = open.map_err(TimeTokenError::Connect)?;
+        let answer = open.request(Method::GET, PATH, None).await;
+        let answer = answer.map_err(TimeTokenError::Request)?;
+        let challenge: TimeChallenge = answer.decode(PATH).map_err(TimeTokenError::Request)?;
+        if challenge.tre_id != *tre_id {
+            let (expected, found) = (tre_id.clone(), challenge.tre_id);
+            return Err(TimeTokenError::OtherTre { expected, found });
+        }
+        Ok(Self { open, challenge })
     }
-    let body = sign(domain, &challenge, now)?.message()?;
-    let body = json::encode(&body).map_err(TimeTokenError::Encode)?;
-    let answer = open.request(Method::PUT, PATH, Some(body)).await;
-    let answer = answer.map_err(TimeTokenError::Request)?;
-    let Done {} = answer.decode(PATH).map_err(TimeTokenError::Request)?;
-    Ok(())
+
+    /// Signs that it is `now`, read since it asked, and brings it there.
+    ///
+    /// # Errors
+    ///
+    /// [`TimeTokenError`].
+    pub async fn answer(mut self, domain: &Domain, now: UnixMillis) -> Result<(), TimeTokenError> {
+        let body = sign(domain, &self.challenge, now)?.message()?;
+        let body = json::encode(&body).map_err(TimeTokenError::Encode)?;
+        let answer = self.open.request(Method::PUT, PATH, Some(body)).await;
+        let answer = answer.map_err(TimeTokenError::Request)?;
+        let Done {} = answer.decode(PATH).map_err(TimeTokenError::Request)?;
+        Ok(())
+    }
 }
 
 impl SignedToken {

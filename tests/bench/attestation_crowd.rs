@@ -129,14 +129,19 @@ pub(crate) async fn ask(verifier: &Verifier, crowd: Crowd) -> Result<Outcome> {
     let before = (Usage::of(verifier.tred)?, Usage::of(std::process::id())?);
     sleep_until(end).await;
     let after = (Usage::of(verifier.tred)?, Usage::of(std::process::id())?);
-    let mut waits_us = Vec::new();
+    let (mut waits_us, mut late) = (Vec::new(), Vec::new());
     while let Some(waits) = tasks.join_next().await {
-        waits_us.extend(waits??);
+        let (within, last) = waits??;
+        waits_us.extend(within);
+        late.extend(last);
     }
+    let answers = u64::try_from(waits_us.len())?;
+    // Who was still waiting at the end counts among those who waited, not among those served.
+    waits_us.extend(late);
     waits_us.sort_unstable();
     Ok(Outcome {
         connections: crowd.connections,
-        answers: u64::try_from(waits_us.len())?,
+        answers,
         verified: round.verified.load(Ordering::Relaxed),
         window_us: micros(crowd.window),
         waits_us,
@@ -148,8 +153,8 @@ pub(crate) async fn ask(verifier: &Verifier, crowd: Crowd) -> Result<Outcome> {
 
 impl Round {
     /// One verifier, until the window has ended. Returns how long it waited for each answer that
-    /// came within.
-    async fn visit(self: Arc<Self>, number: usize) -> Result<Vec<u64>> {
+    /// came within, and for the one after that, if it was asked for within.
+    async fn visit(self: Arc<Self>, number: usize) -> Result<(Vec<u64>, Option<u64>)> {
         let identities = &self.verifier.identities;
         let identity = identities.iter().cycle().nth(number).context("expected a certificate")?;
         let (mut connection, mut waits, mut warm) = (None, Vec::new(), false);
@@ -171,7 +176,7 @@ impl Round {
                 Some((begun, end)) => {
                     let found = Instant::now();
                     if found > end {
-                        return Ok(waits);
+                        return Ok((waits, (asked < end).then(|| micros(waited))));
                     }
                     if found >= begun {
                         waits.push(micros(waited));

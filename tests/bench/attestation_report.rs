@@ -16,6 +16,9 @@ pub(crate) const SAMPLE: u64 = 50;
 /// The goal, at 731 ms a quote. Unit: attestations per second.
 const GOAL: u64 = 5_000;
 
+/// Longest wait of the goal, in quotes as long as they were on average. Unit: thousandths.
+const MOST_QUOTES_PERMILLE: u64 = 2_000;
+
 /// All figures of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Figures {
@@ -107,11 +110,20 @@ fn quantile(outcome: &Outcome, permille: usize) -> Option<u64> {
 pub(crate) fn write(out: &Path, figures: &Figures) -> Result<()> {
     let Figures { handshakes, speeds } = figures;
     let at_goal = speeds.first().and_then(|slowest| per_second_permille(&slowest.many));
-    let met = at_goal.is_some_and(|rate| rate >= GOAL.saturating_mul(1_000));
+    let longest = speeds.first().and_then(|slowest| {
+        quantile(&slowest.many, 1_000)?.saturating_mul(1_000).checked_div(slowest.quote_us()?)
+    });
+    let met = at_goal.is_some_and(|rate| rate >= GOAL.saturating_mul(1_000))
+        && longest.is_some_and(|quotes| quotes <= MOST_QUOTES_PERMILLE);
     let value = json!({
         "sampled_one_in": SAMPLE,
         "paper_one_at_a_time_per_second_permille": 1_368,
-        "goal": { "at_least_per_second": GOAL, "at_injected_quote_ms": 731, "met": met },
+        "goal": {
+            "at_least_per_second": GOAL,
+            "at_injected_quote_ms": 731,
+            "longest_wait_in_quotes_permille_at_most": MOST_QUOTES_PERMILLE,
+            "met": met,
+        },
         "bare_handshakes_per_second": handshakes,
         "speeds": speeds.iter().map(|speed| speed.to_json(*handshakes)).collect::<Vec<_>>(),
     });
@@ -149,7 +161,10 @@ pub(crate) fn write(out: &Path, figures: &Figures) -> Result<()> {
     }
     println!("{:<30} {:>6} {handshakes:>9}", "bare handshakes", "");
     let goal = if met { "met" } else { "MISSED" };
-    println!("\nGoal of {GOAL} a second at 731 ms a quote, kept alive: {goal}");
+    println!(
+        "\nGoal of {GOAL} a second at 731 ms a quote, kept alive, and nobody waiting more than"
+    );
+    println!("two quotes (here as the TPM took them): {goal}");
     println!("Report: {}", out.display());
     Ok(())
 }

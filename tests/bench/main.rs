@@ -52,7 +52,7 @@ struct Arguments {
     out: PathBuf,
     /// Connections of verifiers that stay. The TRE takes 8,192 at once, those included that have
     /// just ended: these and those that come anew must fit together.
-    #[arg(long, default_value_t = 6_000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 7_600, value_parser = clap::value_parser!(u32).range(1..))]
     verifiers: u32,
     /// Connections at once of verifiers that come anew each time.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]

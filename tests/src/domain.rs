@@ -8,7 +8,7 @@ use pki::authority::Authority;
 use pki::domain::Domain;
 use pki::file::{self, Access};
 use pki::issue;
-use pki::time_token;
+use pki::time_token::Asking;
 use pki::validity::Validity;
 use rand_core::OsRng;
 use tempfile::TempDir;
@@ -101,8 +101,9 @@ impl TestDomain {
     ///
     /// What the TRE refuses.
     pub async fn set_time(&self, address: &str, tre_id: &PeerId) -> Result<()> {
-        let set = time_token::set(&self.domain, address, tre_id, now()?);
-        set.await.context("telling a TRE the time")
+        let asking = Asking::open(address, tre_id).await;
+        let asking = asking.context("asking a TRE for its nonce")?;
+        asking.answer(&self.domain, now()?).await.context("telling a TRE the time")
     }
 
     /// A credential file for `role` and `id`, valid for a day.

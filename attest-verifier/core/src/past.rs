@@ -171,10 +171,12 @@ impl Past {
         Ok(())
     }
 
-    /// No epoch is seen before and after a reset. Nobody numbers epoch 0, which early releases show.
+    /// No epoch is seen before and after a start: every start resets the TPM or restarts it. Nobody
+    /// numbers epoch 0, which early releases show.
     fn check_epoch(&self, facts: &Facts) -> Result<(), PastError> {
         let (mut expected, found) = (self.state_epoch, facts.state_epoch);
-        if expected > 0 && facts.clock.reset_count > self.reset_count {
+        let starts = (facts.clock.reset_count, facts.clock.restart_count);
+        if expected > 0 && starts > (self.reset_count, self.restart_count) {
             expected = expected.saturating_add(1);
         }
         if found < expected { Err(PastError::StateEpoch { expected, found }) } else { Ok(()) }

@@ -7,7 +7,7 @@ use attest_verifier::signature_path;
 use clap::Args;
 use pki::domain::KeyName;
 use pki::file::{self, Access};
-use pki::time_token::{self, SignedToken};
+use pki::time_token::{self, Asking, SignedToken};
 use serde::Serialize;
 use tre_wire::id::PeerId;
 use tre_wire::json;
@@ -83,8 +83,10 @@ pub(crate) fn set_time(set: &SetTime) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("starting the input and output loop")?;
+    let asking = runtime.block_on(Asking::open(&set.address, &set.tre_id))?;
+    // Not earlier: whoever is slow to answer would make the time old.
     let time = crate::now()?;
-    runtime.block_on(time_token::set(&domain, &set.address, &set.tre_id, time))?;
+    runtime.block_on(asking.answer(&domain, time))?;
     let text = format!("{} has the time: {time} (ms since 1970)", set.tre_id);
     answer(set.json, &Facts { tre_id: &set.tre_id, time }, &text)
 }

@@ -82,9 +82,11 @@ fn the_box_is_asked_last(folder: &Path) {
     let roots = folder.join("ek-roots");
     fs::create_dir(&roots).expect("a folder");
     fs::copy(folder.join("desk-root/root.pem"), roots.join("any.pem")).expect("copied");
-    let [block] = blocks("sh enrol")[..] else { panic!("expected one block that enrols") };
-    let output = sh(folder, block);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("connection refused at 127.0.0.1:1"), "{said}");
+    for fence in ["sh enrol", "sh time"] {
+        let [block] = blocks(fence)[..] else { panic!("expected one block {fence}") };
+        let output = sh(folder, block);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("connection refused at 127.0.0.1:1"), "{said}");
+    }
 }

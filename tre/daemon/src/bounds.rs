@@ -99,18 +99,23 @@ pub(crate) const TIME_NONCE_RENEWAL: Duration = Duration::from_secs(300);
 /// Nonces that are remembered: two live at most but for those that were answered.
 pub(crate) const TIME_NONCES: usize = 4;
 
-/// Pause between two time tokens of peers without a certificate, and of those with one. A signature
-/// takes under half a millisecond to check.
-pub(crate) const TIME_TOKEN_PAUSE: Duration = Duration::from_millis(20);
+/// Pause before each time token of peers without a certificate, and of those with one. A signature
+/// takes under half a millisecond to check; and if every place that such peers can have brings a
+/// token, the last waits half a minute.
+pub(crate) const TIME_TOKEN_PAUSE: Duration = Duration::from_millis(5);
 
 /// Life of a time token: a quartz that is off by a hundred millionths is wrong by a minute then.
 pub(crate) const TOKEN_LIFE: Duration = Duration::from_secs(7 * 86_400);
+
+/// Pause after a step in time that could not be made.
+pub(crate) const RETRY_STEP: Duration = Duration::from_secs(1);
 
 /// How often the clock is looked at, whoever asks or not.
 pub(crate) const CLOCK_WATCH: Duration = Duration::from_secs(60);
 
 /// Most that the monotonic clock may have passed between two looks at it. Ten looks: no load keeps
-/// the one thread that long, and whoever moves the counter gains less than the shortest real slot.
+/// the one thread that long. Whoever moves the counter gains less than the shortest real slot at a
+/// look, and may have it looked at as often as he likes.
 pub(crate) const CLOCK_STEP: Duration = Duration::from_secs(600);
 
 /// How far the time may be ahead of the sealed high-water mark before a newer mark is sealed. Unit:

@@ -47,7 +47,7 @@ impl Clock {
     pub(crate) fn for_certificates(&self) -> UnixMillis {
         let now = self.now();
         let hardware = self.hardware_at_start.plus(millis(self.elapsed()).get());
-        now.unwrap_or_else(|| hardware.max(self.proven().high_water()))
+        now.unwrap_or_else(|| hardware.max(self.high_water()))
     }
 
     /// It is `value` now.
@@ -58,6 +58,11 @@ impl Clock {
     /// How long from now until `time`; zero if it has passed, none without a time.
     pub(crate) fn until(&self, time: UnixMillis) -> Option<Duration> {
         Some(Duration::from_millis(time.get().saturating_sub(self.now()?.get())))
+    }
+
+    /// The latest time that was ever said.
+    pub(crate) fn high_water(&self) -> UnixMillis {
+        self.proven().high_water()
     }
 
     /// How long the process has run.

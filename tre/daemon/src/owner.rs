@@ -61,12 +61,14 @@ async fn own(mut grid: Grid, clock: Arc<Clock>, mut queue: mpsc::Receiver<Reques
         };
         match request {
             // The deadline came first.
-            None => tick(&mut grid, &clock),
+            None if tick(&mut grid, &clock) => {}
+            // What is due stays due: not at once again.
+            None => tokio::time::sleep(bounds::RETRY_STEP).await,
             Some(None) => return,
             Some(Some(Request::View(view))) => {
                 // Under load requests may keep the deadline from being seen above.
                 if due.is_some_and(|due| clock.now().is_some_and(|now| due <= now)) {
-                    tick(&mut grid, &clock);
+                    let _made = tick(&mut grid, &clock);
                 }
                 view(&grid);
             }
@@ -85,11 +87,14 @@ fn apply(grid: &mut Grid, clock: &Clock, command: Command) -> Result<Outcome, Co
     grid.apply(&record).map_err(CommandError::Refused)
 }
 
-/// Lets time pass. A tick asks for nothing, so nothing in it can be refused but time itself.
-fn tick(grid: &mut Grid, clock: &Clock) {
-    if let Err(error) = apply(grid, clock, Command::Tick) {
+/// Lets time pass; whether it could. A tick asks for nothing, so nothing in it can be refused but
+/// time itself.
+fn tick(grid: &mut Grid, clock: &Clock) -> bool {
+    let made = apply(grid, clock, Command::Tick);
+    if let Err(error) = &made {
         crate::log::line(&format!("clock step failed: {error}"));
     }
+    made.is_ok()
 }
 
 impl Owner {

@@ -192,7 +192,7 @@ async fn for_anyone(
         Name::Certificates => open::certificates(shared, call),
         Name::Attestation => attestation::attest(shared, peer, call).await,
         Name::Time => time::challenge(shared, call),
-        Name::PutTime => time::put(shared, peer, call),
+        Name::PutTime => time::put(shared, peer, call).await,
         _ => Err(unauthenticated()),
     }
 }

@@ -5,8 +5,8 @@
 //! back needs no signature and no parsing of what a peer sent. A record that is there and does not
 //! open locks the box.
 //!
-//! That the whole disk is put back to an earlier state is not seen here. It is seen by verifiers
-//! that remember: the record numbers the state epochs, and every start begins one.
+//! That the whole disk is put back to an earlier state is not seen here. Verifiers that remember see
+//! it, if a start lies between: the record numbers the state epochs, and every start begins one.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

@@ -1,10 +1,12 @@
 //! Which time tokens come into force, and which do not.
 
-use core::cell::Cell;
 use core::time::Duration;
 
 use thiserror::Error;
+use tokio::sync::Semaphore;
+use tre_wire::bounds::SLOTS_PER_STEP;
 use tre_wire::id::{PeerId, TrustDomain};
+use tre_wire::policy::Policy;
 use tre_wire::time::{LABEL, PutTime, TimeToken, TokenError};
 use tre_wire::units::UnixMillis;
 
@@ -28,6 +30,19 @@ pub(crate) enum TimeRefusal {
     /// The time would go back.
     #[error(transparent)]
     BelowMark(BelowMark),
+    /// The time would go further than the grid goes in one step.
+    #[error(
+        "expected a time at most {most} slots after {latest}, the latest that was, found {value} (ms \
+         since 1970); if that is right, start the box anew"
+    )]
+    TooFar {
+        /// Most slots.
+        most: u64,
+        /// The latest time that this process has said.
+        latest: UnixMillis,
+        /// The token's value.
+        value: UnixMillis,
+    },
 }
 
 /// Who a token must be for.
@@ -65,40 +80,46 @@ impl Addressee<'_> {
     }
 }
 
-/// How fast tokens are judged: anybody may bring one, and each costs a signature's check.
+/// Refuses a time to which a grid that has come to `latest` could not follow.
 ///
-/// Peers with a certificate have a turn of their own: nobody else keeps them out.
-#[derive(Debug, Default)]
-pub(crate) struct Pace {
-    anonymous: Turn,
-    certified: Turn,
+/// # Errors
+///
+/// [`TimeRefusal::TooFar`].
+pub(crate) fn within_reach(
+    policy: &Policy,
+    latest: UnixMillis,
+    value: UnixMillis,
+) -> Result<(), TimeRefusal> {
+    // The grid may be a slot behind.
+    let most = SLOTS_PER_STEP.saturating_sub(1);
+    let slots = policy.slot_at(value).since(policy.slot_at(latest));
+    if slots > most { Err(TimeRefusal::TooFar { most, latest, value }) } else { Ok(()) }
 }
 
-/// When a token was last judged. Since the process began.
-#[derive(Debug, Default)]
-struct Turn(Cell<Option<Duration>>);
+/// How fast tokens are judged: anybody may bring one, and each costs a signature's check. One after
+/// the other, in the order in which they came: nobody is turned away, however many come.
+///
+/// Peers with a certificate have a queue of their own.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    anonymous: Semaphore,
+    certified: Semaphore,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { anonymous: Semaphore::new(1), certified: Semaphore::new(1) }
+    }
+}
 
 impl Pace {
-    /// Whether a peer without a certificate has a turn now, which it has taken then.
-    pub(crate) fn anonymous(&self, elapsed: Duration) -> bool {
-        self.anonymous.take(elapsed)
-    }
-
-    /// The same for one with a certificate.
-    pub(crate) fn certified(&self, elapsed: Duration) -> bool {
-        self.certified.take(elapsed)
-    }
-}
-
-impl Turn {
-    fn take(&self, elapsed: Duration) -> bool {
-        let pause = bounds::TIME_TOKEN_PAUSE;
-        let early = |last: Duration| elapsed.saturating_sub(last) < pause;
-        let free = !self.0.get().is_some_and(early);
-        if free {
-            self.0.set(Some(elapsed));
+    /// Waits for the turn of a peer with or without a certificate.
+    pub(crate) async fn turn(&self, certified: bool) {
+        let queue = if certified { &self.certified } else { &self.anonymous };
+        // It is never closed, and fair.
+        if let Ok(_turn) = queue.acquire().await {
+            tokio::time::sleep(bounds::TIME_TOKEN_PAUSE).await;
         }
-        free
     }
 }
 

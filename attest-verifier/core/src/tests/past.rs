@@ -124,6 +124,9 @@ fn a_lower_epoch_is_refused() {
 fn the_same_epoch_after_another_reset_is_refused() {
     let reset = |facts: &mut Facts| facts.clock.reset_count = 8;
     assert_eq!(after(reset), Err(PastError::StateEpoch { expected: 4, found: 3 }));
+    // Whoever sends the TPM the commands can have it restart without a reset.
+    let restarted = |facts: &mut Facts| facts.clock.restart_count = 3;
+    assert_eq!(after(restarted), Err(PastError::StateEpoch { expected: 4, found: 3 }));
 }
 
 #[test]
@@ -204,7 +207,10 @@ impl Honest {
                     (self.kept_ms, clock.safe) = (kept, true);
                 }
             }
-            Step::Restarts => clock.restart_count += 1,
+            Step::Restarts => {
+                clock.restart_count += 1;
+                self.facts.state_epoch += 1;
+            }
             Step::Resets => {
                 (clock.reset_count, clock.restart_count) = (clock.reset_count + 1, 0);
                 self.facts.state_epoch += 1;

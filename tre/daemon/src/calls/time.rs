@@ -16,7 +16,7 @@ use crate::shared::Shared;
 use crate::standing::Standing;
 use crate::status_key::StatusKey;
 use crate::time_nonces::NonceRefusal;
-use crate::time_tokens::{Addressee, TimeRefusal};
+use crate::time_tokens::{Addressee, TimeRefusal, within_reach};
 
 /// `GET /v1/time`
 pub(crate) fn challenge(shared: &Shared, call: &Call) -> Result<Answer, Problem> {
@@ -33,26 +33,25 @@ pub(crate) fn challenge(shared: &Shared, call: &Call) -> Result<Answer, Problem>
 /// `PUT /v1/time`
 ///
 /// The mark is durable before the time is in force. With the first token the grid begins.
-pub(crate) fn put(shared: &Shared, peer: &Peer, call: &Call) -> Result<Answer, Problem> {
+pub(crate) async fn put(shared: &Shared, peer: &Peer, call: &Call) -> Result<Answer, Problem> {
     call.no_parameter()?;
     let put: PutTime = call.message_at_most(PUT_BYTES)?;
     let deployment = shared.deployment.as_ref().ok_or_else(unserving)?;
     let tre_id = own_name(shared)?;
     let key = StatusKey::of(&deployment.status_key).map_err(internal)?;
+    shared.pace.turn(peer.identity.is_some()).await;
+    // From here on nothing waits: what is judged is what comes into force.
     let elapsed = shared.clock.elapsed();
-    let turn = match peer.identity {
-        Some(_) => shared.pace.certified(elapsed),
-        None => shared.pace.anonymous(elapsed),
-    };
-    if !turn {
-        return Err(problem(ProblemType::Busy, "another token is being judged; try again"));
-    }
     let trust_domain = &deployment.trust_domain;
     let own = Addressee { key: &key, trust_domain, tre_id: &tre_id };
     let mark = shared.status.borrow().mark();
     let token = own.judge(&put, (&shared.nonces.borrow(), elapsed), mark).map_err(refused)?;
     let begun = match shared.owner.get() {
-        Some(_) => None,
+        Some(_) => {
+            let latest = shared.clock.high_water();
+            within_reach(&deployment.policy, latest, token.value).map_err(refused)?;
+            None
+        }
         None => Some(Grid::new(deployment.policy.clone(), token.value).map_err(internal)?),
     };
     shared.status.borrow_mut().keep_mark(token.value).map_err(internal)?;
@@ -83,6 +82,7 @@ fn refused(refusal: TimeRefusal) -> Problem {
         TimeRefusal::Nonce(NonceRefusal::Unknown | NonceRefusal::Spent) => ProblemType::Conflict,
         TimeRefusal::Nonce(NonceRefusal::Expired { .. }) => ProblemType::TooLate,
         TimeRefusal::BelowMark(_) => ProblemType::TooEarly,
+        TimeRefusal::TooFar { .. } => ProblemType::OutOfBounds,
     };
     Problem::new(kind, refusal.to_string())
 }

@@ -9,7 +9,10 @@ use tre_wire::signed::{self, SignatureError, SignatureFile, signed_bytes};
 use tre_wire::time::FORMAT;
 
 use super::*;
+use crate::clock::Clock;
 use crate::peer::sha256;
+
+const POLICY: &str = include_str!("../../../../pki/policies/demo.json");
 
 const NOON: u64 = 1_772_000_000_000;
 
@@ -146,10 +149,24 @@ fn a_token_below_the_sealed_mark_is_refused() {
     assert!(matches!(refused, Err(TimeRefusal::BelowMark(_))), "{refused:?}");
 }
 
+#[tokio::test]
+async fn tokens_are_judged_one_after_the_other_and_none_is_turned_away() {
+    let (pace, clock) = (Pace::default(), Clock::start(UnixMillis::default()));
+    let pause = bounds::TIME_TOKEN_PAUSE;
+    tokio::join!(pace.turn(false), pace.turn(false), pace.turn(false), async {
+        // Another kind of peer does not wait for them.
+        pace.turn(true).await;
+        assert!(clock.elapsed() < pause.saturating_mul(3), "{:?}", clock.elapsed());
+    });
+    assert!(clock.elapsed() >= pause.saturating_mul(3), "{:?}", clock.elapsed());
+}
+
 #[test]
-fn tokens_are_judged_one_a_turn_and_nobody_takes_another_kinds_turn() {
-    let (pace, pause) = (Pace::default(), bounds::TIME_TOKEN_PAUSE);
-    assert!(pace.anonymous(pause) && !pace.anonymous(pause));
-    assert!(pace.certified(pause) && !pace.certified(pause));
-    assert!(pace.anonymous(pause.saturating_mul(2)));
+fn a_time_that_the_grid_cannot_follow_to_is_refused_before_it_is_sealed() {
+    let policy: Policy = json::decode(POLICY.as_bytes()).expect("a policy");
+    let latest = ms(NOON);
+    let slots = |slots: u64| latest.plus(policy.slot_ms * slots);
+    within_reach(&policy, latest, slots(SLOTS_PER_STEP - 1)).expect("in reach");
+    let refused = within_reach(&policy, latest, slots(SLOTS_PER_STEP));
+    assert!(matches!(refused, Err(TimeRefusal::TooFar { .. })), "{refused:?}");
 }
