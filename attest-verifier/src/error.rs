@@ -153,6 +153,9 @@ pub enum AttestError {
     /// What is remembered of TREs cannot be read or written.
     #[error(transparent)]
     Memory(#[from] MemoryError),
+    /// There is nothing good to hold a TRE against: a list has ended, or a file cannot be read.
+    #[error("expected good reference files to hold a TRE against, found none")]
+    NoTrust,
     /// This machine gave no random nonce.
     #[error("expected 32 random bytes from the operating system, found none")]
     NoRandomness,

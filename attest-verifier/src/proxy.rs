@@ -35,8 +35,8 @@ pub struct Upstream {
     pub address: String,
     /// The name that the TRE must have.
     pub tre_id: PeerId,
-    /// What it must be.
-    pub trust: Trust,
+    /// What it must be, as far as that is known now; with nothing good at hand nobody is believed.
+    pub trust: watch::Receiver<Option<Trust>>,
     /// Who we are, to a proven TRE alone.
     pub identity: Option<ClientIdentity>,
     /// How long an attestation is good for.
@@ -181,15 +181,17 @@ impl Standing {
 
 impl Upstream {
     async fn connect(&self) -> Result<AttestedStream, AttestError> {
-        let now = (self.now)();
-        let identity = self.identity.as_ref();
-        AttestedStream::connect(&self.address, &self.tre_id, &self.trust, identity, now).await
+        self.attest(self.identity.as_ref()).await
     }
 
     /// Attests without our certificate.
     async fn look(&self) -> Result<AttestedStream, AttestError> {
-        let now = (self.now)();
-        AttestedStream::connect(&self.address, &self.tre_id, &self.trust, None, now).await
+        self.attest(None).await
+    }
+
+    async fn attest(&self, own: Option<&ClientIdentity>) -> Result<AttestedStream, AttestError> {
+        let trust = self.trust.borrow().clone().ok_or(AttestError::NoTrust)?;
+        AttestedStream::connect(&self.address, &self.tre_id, &trust, own, (self.now)()).await
     }
 }
 

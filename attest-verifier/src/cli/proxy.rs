@@ -4,15 +4,17 @@ use core::time::Duration;
 
 use anyhow::Context as _;
 use attest_verifier::core::wire::units::UnixMillis;
-use attest_verifier::{ClientIdentity, Memory, Proxy as Carrier, Told, Upstream};
+use attest_verifier::{ClientIdentity, Memory, Proxy as Carrier, Told, Trust, Upstream};
+use tokio::sync::watch;
+use tokio::time::sleep;
 
 use crate::{Ending, Proxy, answer, complain, now};
 
+/// How often the reference files are read again, unless a TRE is attested more often.
+const RELOAD: Duration = Duration::from_secs(60);
+
 pub(crate) async fn run(proxy: &Proxy) -> anyhow::Result<Ending> {
-    let mut trust = proxy.reference.load(now()?)?;
-    if let Some(file) = &proxy.remember {
-        trust = trust.remembering(Memory::at(file)?);
-    }
+    let (sender, trust) = watch::channel(Some(load(proxy)?));
     let identity = proxy.identity.as_deref().map(ClientIdentity::load);
     let identity = identity.transpose().context("--identity")?;
     let upstream = Upstream {
@@ -25,8 +27,32 @@ pub(crate) async fn run(proxy: &Proxy) -> anyhow::Result<Ending> {
     };
     let carrier = Carrier::listen(proxy.listen).await.context("--listen")?;
     answer(&format!("listening on {}", carrier.address()))?;
-    carrier.run(upstream, tell).await?;
+    tokio::select! {
+        ended = carrier.run(upstream, tell) => ended?,
+        () = reload(proxy, &sender) => {}
+    }
     Ok(Ending::Accepted)
+}
+
+/// What a TRE is held against.
+fn load(proxy: &Proxy) -> anyhow::Result<Trust> {
+    let trust = proxy.reference.load(now()?)?;
+    Ok(match &proxy.remember {
+        Some(file) => trust.remembering(Memory::at(file)?),
+        None => trust,
+    })
+}
+
+/// Reads the files again and again, as long as anybody listens: lists get newer, and they end.
+async fn reload(proxy: &Proxy, trust: &watch::Sender<Option<Trust>>) {
+    while !trust.is_closed() {
+        sleep(RELOAD.min(Duration::from_secs(proxy.every))).await;
+        let loaded = load(proxy);
+        if let Err(error) = &loaded {
+            complain(format_args!("nobody is believed: {error:#}"));
+        }
+        trust.send_replace(loaded.ok());
+    }
 }
 
 /// With a clock that is out of range nothing is in force, and nobody is attested.

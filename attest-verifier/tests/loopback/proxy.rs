@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use attest_verifier::core::measured_boot::digest::sha256;
 use attest_verifier::core::wire::json;
-use attest_verifier::{ClientIdentity, Proxy, ProxyError, Upstream};
+use attest_verifier::{ClientIdentity, Proxy, ProxyError, Trust, Upstream};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::scene::{IMAGE, Scene};
@@ -22,10 +23,20 @@ const REQUEST: &[u8] = b"GET /v1/policy HTTP/1.1\r\nhost: tre\r\n\r\n";
 const LONG: Duration = Duration::from_secs(20);
 
 async fn proxied(server: &Server, scene: &Scene, every: Duration) -> TcpStream {
+    trusted(server, scene, every).await.0
+}
+
+/// The same, and what changes whom the proxy believes.
+async fn trusted(
+    server: &Server,
+    scene: &Scene,
+    every: Duration,
+) -> (TcpStream, watch::Sender<Option<Trust>>) {
+    let (sender, receiver) = watch::channel(Some(trust(scene)));
     let upstream = Upstream {
         address: server.address.clone(),
         tre_id: Scene::identity().id,
-        trust: trust(scene),
+        trust: receiver,
         identity: Some(ClientIdentity::from_pem(meter_pem(scene).0.as_bytes()).unwrap()),
         every,
         now: Scene::now,
@@ -33,7 +44,7 @@ async fn proxied(server: &Server, scene: &Scene, every: Duration) -> TcpStream {
     let proxy = Proxy::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = proxy.address();
     tokio::spawn(proxy.run(upstream, |_| {}));
-    TcpStream::connect(address).await.unwrap()
+    (TcpStream::connect(address).await.unwrap(), sender)
 }
 
 async fn ask(stream: &mut TcpStream) -> Vec<u8> {
@@ -119,6 +130,21 @@ async fn a_connection_stays_while_the_tre_is_what_it_was() {
 #[tokio::test]
 async fn a_box_that_is_refused_later_loses_its_connections() {
     assert!(is_closed(Box::new(|evidence| evidence.pcrs[4].0[0] ^= 1), None).await);
+}
+
+/// A list that came later, or one that has ended: the files are not what they were at the start.
+#[tokio::test]
+async fn connections_end_with_what_they_were_believed_by() {
+    for later in [None, Some(trust(&Scene::honest()))] {
+        let scene = Arc::new(Scene::honest());
+        let server = Server::start(Arc::clone(&scene), honest(&scene)).await;
+        let every = Duration::from_millis(100);
+        let (mut local, sender) = trusted(&server, &scene, every).await;
+        assert!(ask(&mut local).await.starts_with(b"HTTP/1.1 200"));
+        sender.send_replace(later);
+        let ended = timeout(Duration::from_secs(5), local.read(&mut [0])).await;
+        assert!(matches!(ended, Ok(Ok(0) | Err(_))), "it goes on: {ended:?}");
+    }
 }
 
 /// It is the right TRE in every way, after a reset: the old connection cannot be to it.
