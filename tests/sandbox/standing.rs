@@ -22,14 +22,14 @@ const GIVEN_UP: [(&str, &str); 8] = [
 
 /// Lines of `/proc/PID/limits`: soft and hard.
 const LIMITS: [(&str, &str); 3] =
-    [("Max core file size", "0"), ("Max processes", "0"), ("Max open files", "8256")];
+    [("Max core file size", "0"), ("Max processes", "0"), ("Max open files", "8384")];
 
 /// What the console must say, one line each.
 const SAID: [&str; 6] = [
     "start filter, ",
     "empty bounding set, locked secure bits",
     "no capability",
-    "no core dump, no debugger, at most 8256 descriptors",
+    "no core dump, no debugger, at most 8384 descriptors",
     "no capability, no new thread",
     "serving filter, ",
 ];

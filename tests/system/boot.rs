@@ -57,7 +57,7 @@ fn protected(console: &str) -> Result<()> {
         "root read-only, no devices, nothing else mounted",
         "empty bounding set, locked secure bits",
         "user 65534, no capability but to power off",
-        "no core dump, no debugger, at most 8256 descriptors",
+        "no core dump, no debugger, at most 8384 descriptors",
         "start filter, ",
         "no capability, no new thread",
         "serving filter, ",
