@@ -122,6 +122,12 @@ impl Outcome {
         }
     }
 
+    /// Whether the image is the committed one, whatever else moved or changed.
+    #[must_use]
+    pub fn is_image_committed(&self) -> bool {
+        self.products.iter().all(|product| product.name != IMAGE)
+    }
+
     /// Whether everything is as committed.
     ///
     /// # Errors

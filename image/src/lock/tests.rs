@@ -242,6 +242,17 @@ fn a_changed_manifest_maker_is_a_reason_for_another_manifest_alone() {
     );
 }
 
+/// A moved tool makes another manifest, which names it, and may still make the same image.
+#[test]
+fn an_image_may_be_the_committed_one_though_inputs_moved() {
+    let (moved, mut made) = moved_build();
+    made.products = lock().products;
+    made.products.insert("manifest.json".into(), sha256(b"names another tool"));
+    assert!(Outcome::of(&lock(), moved.clone(), &made).is_image_committed());
+    made.products.insert("tre.img".into(), sha256(b"another image"));
+    assert!(!Outcome::of(&lock(), moved, &made).is_image_committed());
+}
+
 /// A manifest for another machine is not compared with the committed one.
 #[test]
 fn what_was_not_made_does_not_differ() {
