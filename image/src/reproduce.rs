@@ -145,12 +145,12 @@ pub fn reproduce(
             build.run("first", &ordinary, &materials::copied(checkout, &ordinary)?)?
         }
     };
-    say("second build:");
-    foreign.words.iter().for_each(|word| say(&format!("  {word}")));
     let root = match checkout.sources() {
         None => materials::archived(checkout, &mut foreign)?,
         Some(_) => materials::copied(checkout, &foreign)?,
     };
+    say("second build:");
+    foreign.words.iter().for_each(|word| say(&format!("  {word}")));
     let second = build.run("second", &foreign, &root)?;
 
     let mut comparison = compare(&first, &second)?;
