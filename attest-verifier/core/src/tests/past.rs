@@ -89,6 +89,7 @@ fn a_power_cut_may_set_the_clock_back() {
 fn a_clock_that_calls_itself_safe_does_not_go_back_across_a_reset() {
     let restored = |facts: &mut Facts| {
         facts.clock = ClockInfo { clock_ms: 4_999, reset_count: 8, restart_count: 0, safe: true };
+        facts.state_epoch = 4;
     };
     assert_eq!(after(restored), Err(PastError::SafeClock { expected: 5_000, found: 4_999 }));
 }
