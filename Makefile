@@ -33,7 +33,8 @@ attacks: deps ## play every attack: on attestation, and on the flows against the
 	tests/scripts/attacks.sh
 
 teeth: deps ## take each check out of a copy and see its attack succeed
-	cargo run --quiet --package tre-tests --bin teeth
+	cargo build --quiet --workspace --bins
+	target/debug/teeth
 
 bench: deps ## ratios against named baselines in the same run
 	tests/scripts/bench.sh

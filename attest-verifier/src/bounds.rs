@@ -2,6 +2,9 @@
 
 use core::time::Duration;
 
+/// How often what a TRE is held against is read again while a program runs.
+pub const RELOAD: Duration = Duration::from_secs(60);
+
 /// Time to resolve the name and to connect.
 pub(crate) const CONNECT: Duration = Duration::from_secs(10);
 
@@ -23,11 +26,16 @@ pub(crate) const IDENTITY_BYTES: u64 = 64 * 1024;
 /// Longest evidence file of `fetch`. Unit: bytes. A log of 1 MiB has twice that in hexadecimal.
 pub(crate) const EVIDENCE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Longest line of a log of `watch`. Unit: bytes. Evidence with certificates around it.
-pub(crate) const ENTRY_BYTES: u64 = 5 * 1024 * 1024;
+/// Longest line of a log of `watch`. Unit: bytes. Evidence with certificates around it, or a list
+/// of 4 MiB as text in JSON, where each of its quotation marks takes two bytes.
+pub(crate) const ENTRY_BYTES: u64 = 9 * 1024 * 1024;
 
 /// Connections that a proxy carries at one time: more than a TRE takes of one peer.
 pub(crate) const PROXIED: usize = 64;
+
+/// How long a proxy waits after it could not accept a connection: descriptors come back as others
+/// end, and nothing spins meanwhile.
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a token is good for. Unit: seconds.
 pub(crate) const TOKEN_SECONDS: u64 = 300;
@@ -55,6 +63,15 @@ pub(crate) const REFERENCE_BYTES: u64 = 2 * 1024 * 1024;
 
 /// Longest revocation list. Unit: bytes. What is in it is bounded when read.
 pub(crate) const REVOCATION_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Longest list that is fetched. Unit: bytes. No list of either kind is read that is longer.
+pub(crate) const LIST_BYTES: usize = attest_verifier_core::wire::revocation::LIST_BYTES;
+
+/// Longest copy of such a list. Unit: bytes. Text in JSON, where quotation marks take two bytes.
+pub(crate) const COPY_BYTES: u64 = 9 * 1024 * 1024;
+
+/// Time to fetch one list with its signature: 4 MiB at 2 Mbit/s.
+pub(crate) const FETCH: Duration = Duration::from_secs(20);
 
 /// Longest image file. Unit: bytes. Ours have under 16 MiB.
 pub(crate) const IMAGE_BYTES: u64 = 256 * 1024 * 1024;

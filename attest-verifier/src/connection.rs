@@ -8,7 +8,7 @@ use attest_verifier_core::wire::hex::Hex32;
 use attest_verifier_core::wire::id::PeerId;
 use attest_verifier_core::wire::units::UnixMillis;
 use hyper::Method;
-use ring::rand::{SecureRandom as _, SystemRandom};
+use ring::rand::SystemRandom;
 use rustls::pki_types::CertificateDer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -36,7 +36,7 @@ pub struct AnyKeyConnection {
 pub struct Answer {
     /// What the box says.
     pub evidence: Evidence,
-    /// This end's view of the connection, with the nonce: good for one appraisal.
+    /// This end of the connection, with the nonce: good for one appraisal.
     pub session: Session,
 }
 
@@ -86,22 +86,26 @@ impl AnyKeyConnection {
         self.ends.client_key
     }
 
+    /// Draws a nonce for this connection; nobody has been asked yet.
+    ///
+    /// # Errors
+    ///
+    /// [`AttestError::NoRandomness`].
+    pub fn session(&self) -> Result<Session, AttestError> {
+        let Ends { exporter, server_chain, client_key, .. } = &self.ends;
+        Session::open(&SystemRandom::new(), *exporter, server_chain.clone(), *client_key)
+            .map_err(|_| AttestError::NoRandomness)
+    }
+
     /// Asks for evidence with a fresh nonce of its own.
     ///
     /// # Errors
     ///
     /// [`AttestError::Request`]; [`AttestError::NoRandomness`].
     pub async fn challenge(&mut self) -> Result<Answer, AttestError> {
-        let mut nonce = [0; 32];
-        SystemRandom::new().fill(&mut nonce).map_err(|_| AttestError::NoRandomness)?;
-        let request = AttestationRequest { nonce: Hex32(nonce) };
+        let session = self.session()?;
+        let request = AttestationRequest { nonce: Hex32(session.nonce()) };
         let evidence = self.http.call(Method::POST, "/v1/attestation", Some(&request)).await?;
-        let session = Session {
-            nonce,
-            exporter: self.ends.exporter,
-            server_chain: self.ends.server_chain.clone(),
-            client_key: self.ends.client_key,
-        };
         Ok(Answer { evidence, session })
     }
 
@@ -126,6 +130,7 @@ impl AnyKeyConnection {
         trust: &Trust,
         now: UnixMillis,
     ) -> Result<Attested, AttestError> {
+        trust.check_lists(now)?;
         // Known before the nonce is sent: what answers it cannot be older.
         let past = trust.recall(tre_id).await?;
         let Answer { evidence, session } = self.challenge().await?;

@@ -3,10 +3,13 @@
 use core::time::Duration;
 use std::io;
 
+use attest_verifier_core::past::PastError;
 use attest_verifier_core::refusal::Refusal;
 use attest_verifier_core::wire::json::JsonError;
 use attest_verifier_core::wire::problem::Problem;
+use attest_verifier_core::wire::units::UnixMillis;
 
+use crate::lists::ListKind;
 use crate::memory::MemoryError;
 use crate::tls::ElsewhereError;
 
@@ -148,7 +151,7 @@ pub enum AttestError {
     #[error(transparent)]
     Request(#[from] RequestError),
     /// The evidence is refused.
-    #[error("refused: {0}")]
+    #[error("refused: {0}{hint}", hint = what_to_do(.0))]
     Refused(#[from] Refusal),
     /// What is remembered of TREs cannot be read or written.
     #[error(transparent)]
@@ -156,7 +159,32 @@ pub enum AttestError {
     /// There is nothing good to hold a TRE against: a list has ended, or a file cannot be read.
     #[error("expected good reference files to hold a TRE against, found none")]
     NoTrust,
+    /// A list has ended since it was read.
+    #[error(
+        "expected a list (--{}) that is good now ({now}), found one good until {until}; get the \
+         newest (ms since 1970)", .kind.as_str()
+    )]
+    ListEnded {
+        /// Which list.
+        kind: ListKind,
+        /// The present.
+        now: UnixMillis,
+        /// Its last moment.
+        until: UnixMillis,
+    },
     /// This machine gave no random nonce.
     #[error("expected 32 random bytes from the operating system, found none")]
     NoRandomness,
+}
+
+/// What an operator may do about a refusal that a box need not be at fault for; else nothing. A box
+/// that was enrolled anew has another attestation key. Counters that went back are no such case: no
+/// enrolment does that, and what is remembered must not be given up for it.
+#[must_use]
+pub const fn what_to_do(refusal: &Refusal) -> &'static str {
+    if let Refusal::Past(PastError::AttestationKey { .. }) = refusal {
+        "; if this TRE was enrolled anew: `attest-verifier forget --tre-id ID --remember FILE`"
+    } else {
+        ""
+    }
 }

@@ -40,13 +40,14 @@ pub async fn examine(
     trust: &Trust,
     now: UnixMillis,
 ) -> Result<Examination, AttestError> {
+    trust.check_lists(now)?;
     let past = trust.recall(tre_id).await?;
     let mut connection = AnyKeyConnection::open(address, None).await?;
     let Answer { evidence, session } = connection.challenge().await?;
     let reference = trust.reference();
     let identity = reference.identity_of_tre(tre_id.clone());
-    let expected_answer = quote::expected_answer(&evidence, &session);
-    let mut checks = report::examine(&evidence, &session, &identity, reference, now);
+    let expected_answer = quote::expected_answer(&evidence, session.as_ref());
+    let mut checks = report::examine(&evidence, session.as_ref(), &identity, reference, now);
     let verdict = match verdict::attest(&evidence, session, &identity, reference, now) {
         Ok(attested) => match trust.not_before(past.as_ref(), attested).await {
             Ok(attested) => Ok(attested),

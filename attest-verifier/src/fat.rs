@@ -90,7 +90,11 @@ impl Sectors {
 }
 
 /// The content of `\EFI\BOOT\BOOTX64.EFI` in `image`.
-pub(crate) fn boot_file(image: &[u8]) -> Result<Vec<u8>, FatError> {
+///
+/// # Errors
+///
+/// [`FatError`].
+pub fn boot_file(image: &[u8]) -> Result<Vec<u8>, FatError> {
     let fat = Fat::open(image).ok_or(FatError::BootSector)?;
     let mut folder = match fat.root {
         Root::Fixed { offset, len } => {

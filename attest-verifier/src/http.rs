@@ -84,9 +84,20 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> HttpConnection<S> {
         path: &str,
         body: Option<Vec<u8>>,
     ) -> Result<Response, RequestError> {
+        self.request_at_most(method, path, body, wire_bounds::BODY_BYTES).await
+    }
+
+    /// The same for an answer of at most `most` bytes.
+    pub(crate) async fn request_at_most(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+        most: usize,
+    ) -> Result<Response, RequestError> {
         let bound = bounds::REQUEST;
         let late = |_| RequestError::Timeout { path: path.to_owned(), bound };
-        timeout(bound, self.exchange(method, path, body)).await.map_err(late)?
+        timeout(bound, self.exchange(method, path, body, most)).await.map_err(late)?
     }
 
     async fn exchange(
@@ -94,6 +105,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> HttpConnection<S> {
         method: Method,
         path: &str,
         body: Option<Vec<u8>>,
+        most: usize,
     ) -> Result<Response, RequestError> {
         let closed = |source| RequestError::Closed { path: path.to_owned(), source };
         let mut request = Request::builder().method(method).uri(path).header(HOST, &self.host);
@@ -110,7 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> HttpConnection<S> {
         Ok(Response {
             status: head.status.as_u16(),
             media_type: media_type.unwrap_or_default().to_owned(),
-            body: collect(body, path).await?,
+            body: collect(body, path, most).await?,
         })
     }
 
@@ -149,8 +161,7 @@ impl Response {
     }
 }
 
-async fn collect(body: Incoming, path: &str) -> Result<Vec<u8>, RequestError> {
-    let most = wire_bounds::BODY_BYTES;
+async fn collect(body: Incoming, path: &str, most: usize) -> Result<Vec<u8>, RequestError> {
     match Limited::new(body, most).collect().await {
         Ok(whole) => Ok(whole.to_bytes().to_vec()),
         Err(error) => Err(match error.downcast::<hyper::Error>() {

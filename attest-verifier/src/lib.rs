@@ -16,21 +16,25 @@
 mod bounds;
 mod connection;
 pub mod corim;
-mod denylists;
 mod dial;
+pub mod document;
 mod error;
 mod examine;
 mod explain;
 mod export;
 mod fat;
+mod fetch;
 mod file;
 mod http;
 mod identity;
 mod image;
+mod keep;
+mod lists;
 mod memory;
 mod proxy;
 mod replay;
-mod revocations;
+mod signed_file;
+mod sources;
 mod stream;
 mod tls;
 mod token;
@@ -38,25 +42,31 @@ mod trust;
 pub mod watch;
 
 pub use attest_verifier_core as core;
+pub use bounds::RELOAD;
 pub use connection::{Answer, AnyKeyConnection, AttestedConnection};
-pub use denylists::DenyListFiles;
-pub use error::{AttestError, ConnectError, RequestError};
+pub use error::{AttestError, ConnectError, RequestError, what_to_do};
 pub use examine::{Examination, StoredExamination, examine, examine_stored};
 pub use explain::{Explanation, Finding, explain};
 pub use export::{
     ExportError, ImportError, export, load_evidence, read_corim, read_log, read_manifest_file,
 };
-pub use fat::FatError;
+pub use fat::{FatError, boot_file};
+pub use fetch::{FetchError, ListPlace, ListUrl, PlaceError};
 pub use file::{FileError, read as read_file};
 pub use http::Response;
 pub use hyper::Method;
 pub use identity::{ClientIdentity, IdentityError, Origin};
 pub use image::{DecompressError, ImageError, ImageFinding, compare_image};
+pub use keep::KeepError;
+pub use lists::{
+    DenyListFiles, ListKind, ListRefusal, RevocationFiles, SeenError, load_status_key,
+};
 pub use memory::{Damage, Memory, MemoryError};
 pub use proxy::{Proxy, ProxyError, Told, Upstream};
 pub use replay::{Mismatch, ReplayError, Replayed, ReplayedBank, replay};
-pub use revocations::{RevocationFiles, SeenError};
+pub use signed_file::{SignedFile, signature_path};
+pub use sources::{Keys, Lists, Loaded, ReferenceFiles, Sources};
 pub use stream::AttestedStream;
 pub use tls::ElsewhereError;
 pub use token::{TokenError, TokenKey};
-pub use trust::{Trust, TrustError, load_release_key, signature_path};
+pub use trust::{Trust, TrustError, load_release_key};

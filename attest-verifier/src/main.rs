@@ -13,11 +13,13 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
+use attest_verifier::AttestError;
 use attest_verifier::core::wire::cause::in_one_line;
 use attest_verifier::core::wire::id::PeerId;
 use attest_verifier::core::wire::units::UnixMillis;
-use attest_verifier::{AttestError, DenyListFiles, RevocationFiles, Trust};
-use clap::{ArgGroup, Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
+
+use crate::cli::reference::ReferenceOptions;
 
 /// Verifies a Trustworthy Remote Entity: exit code 0 accepted, 1 refused, 2 usage.
 ///
@@ -47,7 +49,7 @@ enum Command {
     /// Listens on the loopback, and carries bytes to the TRE over attested connections alone.
     Proxy(Proxy),
     /// Attests a box again and again, and keeps a log from which each verdict can be derived.
-    Watch(Watch),
+    Watch(cli::watch::Watch),
     /// Strikes a TRE out of the file of `--remember`: for a box that was enrolled anew.
     Forget(cli::forget::Forget),
     /// Writes completions for a shell on the standard output.
@@ -57,48 +59,6 @@ enum Command {
     /// Turns a manifest into an unsigned CoRIM and back; judges nothing.
     #[command(subcommand)]
     Corim(Corim),
-}
-
-/// What a box must be, and who says so.
-#[derive(Args, Debug)]
-#[command(group(ArgGroup::new("lists").args(["revocations", "denylist"]).multiple(true)))]
-struct ReferenceFiles {
-    /// The deployment file, byte for byte as the box was given it.
-    #[arg(long)]
-    deployment: PathBuf,
-    /// A reference manifest of an image, with its signature in MANIFEST.sig; repeat it for each
-    /// release that a box may have: it must equal one of them entirely.
-    #[arg(long, required = true)]
-    manifest: Vec<PathBuf>,
-    /// The public release key (PEM) that signed the manifests: release.pem of the domain.
-    #[arg(long)]
-    release_key: PathBuf,
-    /// The newest revocation list, with its signature in FILE.sig; FILE.seen remembers it.
-    #[arg(long, value_name = "FILE", requires = "status_key")]
-    revocations: Option<PathBuf>,
-    /// The public status key (PEM) that signs these lists: status.pem of the domain.
-    #[arg(long, requires = "lists")]
-    status_key: Option<PathBuf>,
-    /// The newest denylist of TPM firmware, with its signature in FILE.sig; FILE.seen remembers it.
-    #[arg(long, value_name = "FILE", requires = "status_key")]
-    denylist: Option<PathBuf>,
-}
-
-impl ReferenceFiles {
-    fn load(&self, now: UnixMillis) -> anyhow::Result<Trust> {
-        let mut trust = Trust::load(&self.deployment, &self.manifest, &self.release_key)
-            .context("reading --deployment, --manifest and --release-key")?;
-        let Some(status_key) = self.status_key.clone() else { return Ok(trust) };
-        if let Some(list) = self.denylist.clone() {
-            let files = DenyListFiles { list, status_key: status_key.clone() };
-            trust = trust.denying(&files, now).context("expected a denylist to rely on")?;
-        }
-        if let Some(list) = self.revocations.clone() {
-            let files = RevocationFiles { list, status_key };
-            trust = trust.revoking(&files, now).context("expected a revocation list to rely on")?;
-        }
-        Ok(trust)
-    }
 }
 
 #[derive(Args, Debug)]
@@ -115,7 +75,7 @@ struct Verify {
     #[arg(long)]
     tre_id: PeerId,
     #[command(flatten)]
-    reference: ReferenceFiles,
+    reference: ReferenceOptions,
     /// Remembers TREs in this file, which is made if it is missing, and refuses a TRE that shows
     /// an older TPM, state or release than it has shown before.
     #[arg(long, value_name = "FILE")]
@@ -159,7 +119,7 @@ struct Proxy {
     #[arg(long)]
     tre_id: PeerId,
     #[command(flatten)]
-    reference: ReferenceFiles,
+    reference: ReferenceOptions,
     /// Our private key and certificates (PEM), shown to nobody but the TRE once it is proven.
     #[arg(long, value_name = "FILE.pem")]
     identity: Option<PathBuf>,
@@ -169,36 +129,6 @@ struct Proxy {
     /// Seconds between two attestations; a change or no answer closes every connection.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     every: u64,
-}
-
-#[derive(Args, Debug)]
-struct Watch {
-    /// Where the TRE listens: HOST:PORT.
-    #[arg(required_unless_present = "check", value_parser = cli::address::parse)]
-    address: Option<String>,
-    /// The name that the TRE must have.
-    #[arg(long)]
-    tre_id: PeerId,
-    #[command(flatten)]
-    reference: ReferenceFiles,
-    /// The log, which is made if it is missing.
-    #[arg(long, value_name = "FILE")]
-    log: PathBuf,
-    /// Seconds between two looks.
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    every: u64,
-    /// Ends after so many looks: 0 if the last was accepted, else 1.
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
-    times: Option<u64>,
-    /// A program that is told of changes: PROGRAM changed|refused|silent|returned TRE_ID LOG HASH.
-    #[arg(long, value_name = "PROGRAM")]
-    hook: Option<PathBuf>,
-    /// Asks nobody: follows the chain in the log and derives every verdict again.
-    #[arg(long, conflicts_with_all = ["address", "hook", "times", "every"])]
-    check: bool,
-    /// With --check: one line must have this hash, noted earlier, or the log's end was cut off.
-    #[arg(long, value_name = "HASH", requires = "check")]
-    holds: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -220,7 +150,7 @@ struct Explain {
     #[arg(value_name = "EVIDENCE|HOST:PORT")]
     evidence: String,
     #[command(flatten)]
-    reference: ReferenceFiles,
+    reference: ReferenceOptions,
     /// The image believed to be on the box (tre.img or tre.efi): names what was changed in it.
     #[arg(long)]
     image: Option<PathBuf>,
@@ -315,12 +245,13 @@ fn run(command: Command) -> anyhow::Result<Ending> {
         .context("starting the input and output loop")?;
     match command {
         Command::Verify(verify) => match (&verify.evidence, &verify.address) {
-            (Some(path), _) => cli::verify::stored(&verify, path, now()?),
+            (Some(path), _) => runtime.block_on(cli::verify::stored(&verify, path, now()?)),
             (None, address) => {
                 let address = address.as_deref().context("expected HOST:PORT or --evidence")?;
                 let now = now()?;
-                let job = cli::verify::Job::load(&verify, address, now)?;
-                runtime.block_on(job.run(now))
+                runtime.block_on(async {
+                    cli::verify::Job::load(&verify, address, now).await?.run(now).await
+                })
             }
         },
         Command::Proxy(proxy) => runtime.block_on(cli::proxy::run(&proxy)),

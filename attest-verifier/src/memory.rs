@@ -5,11 +5,8 @@
 //! memory. `FILE.lock` beside it keeps writers apart, and knows whether there was a memory before.
 //! The hash is no secret: whoever can write the file can make the verifier forget.
 
-use core::fmt;
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds;
 use crate::file::{self, FileError};
+use crate::keep::{self, KeepError, Lock};
 
 /// A file that remembers TREs. Cheap to clone; any number of processes may share one.
 #[derive(Clone, Debug)]
@@ -38,22 +36,9 @@ pub enum MemoryError {
     /// The file cannot be read.
     #[error(transparent)]
     File(FileError),
-    /// The file, its lock or its folder cannot be written.
-    #[error("{path}: {source}", path = .path.display())]
-    Write {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
-    /// Another process holds the lock.
-    #[error("{path}: held by another process for {} s", .waited.as_secs(), path = .path.display())]
-    Locked {
-        /// The lock.
-        path: PathBuf,
-        /// How long was waited.
-        waited: core::time::Duration,
-    },
+    /// The file, its lock or its folder cannot be written, or another process holds the lock.
+    #[error(transparent)]
+    Keep(KeepError),
     /// There was a memory, and it is gone.
     #[error(
         "{path}: expected what was remembered, found no file; bring it back, or delete {lock} too \
@@ -143,13 +128,13 @@ impl Memory {
         let mut lock = memory.lock()?;
         if path.exists() {
             memory.read()?;
-        } else if lock.was_used()? {
-            let (path, lock) = (path.to_path_buf(), lock.path);
+        } else if was_used(&lock)? {
+            let (path, lock) = (path.to_path_buf(), lock.path.clone());
             return Err(MemoryError::Gone { path, lock });
         } else {
             memory.write(&BTreeMap::new())?;
         }
-        lock.mark()?;
+        mark(&mut lock)?;
         Ok(memory)
     }
 
@@ -238,73 +223,27 @@ impl Memory {
         if u64::try_from(bytes.len()).is_ok_and(|found| found > bounds::MEMORY_BYTES) {
             return Err(MemoryError::Full { path: self.path.to_path_buf() });
         }
-        let new = beside(&self.path, ".new");
-        let mut file = File::create(&new).map_err(written(&new))?;
-        file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(written(&new))?;
-        fs::rename(&new, self.path.as_path()).map_err(written(&self.path))?;
-        let folder = match self.path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            Some(_) | None => Path::new("."),
-        };
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(written(folder))
+        keep::replace(&self.path, &bytes).map_err(MemoryError::Keep)
     }
 
     fn lock(&self) -> Result<Lock, MemoryError> {
-        let path = beside(&self.path, ".lock");
-        let file = File::options().create(true).read(true).append(true).open(&path);
-        let file = file.map_err(written(&path))?;
-        for _ in 0..bounds::LOCK_TRIES {
-            match file.try_lock() {
-                Ok(()) => return Ok(Lock { file, path }),
-                Err(TryLockError::WouldBlock) => std::thread::sleep(bounds::LOCK_PAUSE),
-                Err(TryLockError::Error(source)) => {
-                    return Err(MemoryError::Write { path, source });
-                }
-            }
-        }
-        let waited = bounds::LOCK_PAUSE.saturating_mul(bounds::LOCK_TRIES);
-        Err(MemoryError::Locked { path, waited })
+        Lock::take(keep::beside(&self.path, ".lock")).map_err(MemoryError::Keep)
     }
 }
 
-/// Keeps other writers out until it is dropped.
-struct Lock {
-    file: File,
-    path: PathBuf,
+/// Whether there was a memory once.
+fn was_used(lock: &Lock) -> Result<bool, MemoryError> {
+    let found = lock.file.metadata().map_err(keep::written(&lock.path));
+    Ok(found.map_err(MemoryError::Keep)?.len() > 0)
 }
 
-impl Lock {
-    /// Whether there was a memory once.
-    fn was_used(&self) -> Result<bool, MemoryError> {
-        let found = self.file.metadata().map_err(written(&self.path))?;
-        Ok(found.len() > 0)
+/// Notes that there is one.
+fn mark(lock: &mut Lock) -> Result<(), MemoryError> {
+    if was_used(lock)? {
+        return Ok(());
     }
-
-    /// Notes that there is one.
-    fn mark(&mut self) -> Result<(), MemoryError> {
-        if self.was_used()? {
-            return Ok(());
-        }
-        let marked = self.file.write_all(b"used\n").and_then(|()| self.file.sync_all());
-        marked.map_err(written(&self.path))
-    }
-}
-
-impl fmt::Debug for Lock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Lock({})", self.path.display())
-    }
-}
-
-fn written(path: &Path) -> impl FnOnce(io::Error) -> MemoryError {
-    let path = path.to_path_buf();
-    move |source| MemoryError::Write { path, source }
-}
-
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(ending);
-    PathBuf::from(name)
+    let marked = lock.file.write_all(b"used\n").and_then(|()| lock.file.sync_all());
+    marked.map_err(keep::written(&lock.path)).map_err(MemoryError::Keep)
 }
 
 fn parse(bytes: &[u8]) -> Result<BTreeMap<PeerId, Past>, Damage> {

@@ -39,7 +39,9 @@ pub struct Upstream {
     pub trust: watch::Receiver<Option<Trust>>,
     /// Who we are, to a proven TRE alone.
     pub identity: Option<ClientIdentity>,
-    /// How long an attestation is good for.
+    /// How long an attestation is good for. With a TRE that falls silent, connections end within
+    /// this and the bounds of another attestation: 10 s to connect, 20 s to shake hands, 60 s to
+    /// answer.
     pub every: Duration,
     /// Our time.
     pub now: fn() -> UnixMillis,
@@ -57,6 +59,9 @@ pub enum Told<'a> {
     Changed,
     /// There is no place for one more connection.
     Full,
+    /// A connection was not accepted, for want of descriptors or memory or because it was gone; the
+    /// next is tried. Told once until one is accepted.
+    NotAccepted(&'a io::Error),
 }
 
 /// Why there is no proxy.
@@ -78,8 +83,8 @@ pub enum ProxyError {
         /// What the operating system says.
         source: io::Error,
     },
-    /// No more connections can be accepted.
-    #[error("cannot accept connections: {0}")]
+    /// No connection can ever be accepted again.
+    #[error("cannot accept connections any more: {0}")]
     Accept(#[source] io::Error),
 }
 
@@ -217,6 +222,24 @@ impl Proxy {
         self.address
     }
 
+    /// The next connection, however many were not to be had before.
+    async fn accept(&self, tell: &impl Fn(Told<'_>)) -> Result<TcpStream, ProxyError> {
+        let mut is_told = false;
+        loop {
+            match self.listener.accept().await {
+                Ok((local, _)) => return Ok(local),
+                Err(error) if is_fatal(&error) => return Err(ProxyError::Accept(error)),
+                Err(error) => {
+                    if !is_told {
+                        tell(Told::NotAccepted(&error));
+                    }
+                    is_told = true;
+                    sleep(bounds::ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
     /// Carries connections for ever, and `tell`s what happens.
     ///
     /// # Errors
@@ -233,7 +256,7 @@ impl Proxy {
         let mut carriers = tokio::task::JoinSet::new();
         carriers.spawn(look_again(Arc::clone(&upstream), Arc::clone(&standing), Arc::clone(&tell)));
         loop {
-            let (local, _) = self.listener.accept().await.map_err(ProxyError::Accept)?;
+            let local = self.accept(&*tell).await?;
             // What has ended is forgotten.
             while carriers.try_join_next().is_some() {}
             let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
@@ -248,6 +271,13 @@ impl Proxy {
             });
         }
     }
+}
+
+/// Whether a socket that gave this error will never accept anything. Any other is of one connection,
+/// or of this machine's present load: `accept` passes on what went wrong in the network, too, and is
+/// to be called again. Numbers of Linux: EBADF, EFAULT, EINVAL, ENOTSOCK, EOPNOTSUPP.
+fn is_fatal(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), None | Some(9 | 14 | 22 | 88 | 95))
 }
 
 /// One connection, from its attestation to its end.
@@ -325,6 +355,15 @@ mod tests {
             counts: (resets, 0),
             pcrs: PcrValues::initial(StartupLocality::Zero),
         }
+    }
+
+    #[test]
+    fn a_socket_that_is_none_ends_the_proxy_and_a_connection_that_is_gone_does_not() {
+        let fatal = |number| is_fatal(&io::Error::from_raw_os_error(number));
+        // EBADF, EINVAL, ENOTSOCK.
+        assert!([9, 22, 88].into_iter().all(fatal));
+        // EINTR, EPERM, ENOMEM, ENFILE, EMFILE, EPROTO, ECONNABORTED, ENOBUFS, EHOSTUNREACH.
+        assert!(![4, 1, 12, 23, 24, 71, 103, 105, 113].into_iter().any(fatal));
     }
 
     /// Attested, and before it was noted, an attestation beside it failed.

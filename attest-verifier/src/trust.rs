@@ -1,6 +1,5 @@
 //! What a verifier trusts: a deployment file and released manifests, as they lie.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,30 +9,37 @@ use attest_verifier_core::measured_boot::manifest::Purpose;
 use attest_verifier_core::past::Past;
 use attest_verifier_core::reference::{Reference, ReferenceError};
 use attest_verifier_core::refusal::Refusal;
-use attest_verifier_core::release::{
-    ReleaseError, ReleaseKey, ReleaseKeyError, ReleasedManifest, UnverifiedManifest,
-};
+use attest_verifier_core::release::{ReleaseError, ReleaseKey, ReleaseKeyError, ReleasedManifest};
 use attest_verifier_core::revocation::RevocationError;
 use attest_verifier_core::verdict::Attested;
 use attest_verifier_core::wire::attestation::Evidence;
 use attest_verifier_core::wire::id::PeerId;
+use attest_verifier_core::wire::json::JsonError;
 use attest_verifier_core::wire::units::UnixMillis;
 
 use crate::bounds;
-use crate::denylists::DenyListFiles;
 use crate::error::AttestError;
+use crate::fetch::FetchError;
 use crate::file::{self, FileError};
+use crate::keep::KeepError;
+use crate::lists::{
+    Asked, DenyListFiles, List, ListKind, Relied, RevocationFiles, SeenError, load_status_key,
+};
 use crate::memory::{Memory, MemoryError};
-use crate::revocations::{RevocationFiles, SeenError};
+use crate::sources::Sources;
 
 /// A deployment and the released manifests of the images that may run it. Cheap to clone.
 ///
 /// There is no way to one around [`UnverifiedManifest::verify`]: every manifest in it was signed
 /// by the release key.
+///
+/// [`UnverifiedManifest::verify`]: attest_verifier_core::release::UnverifiedManifest::verify
 #[derive(Clone, Debug)]
 pub struct Trust {
     reference: Arc<Reference>,
     memory: Option<Memory>,
+    /// The last moment of each list.
+    ends: Vec<(ListKind, UnixMillis)>,
 }
 
 /// Why there is nothing to trust.
@@ -62,6 +68,42 @@ pub enum TrustError {
         /// Why not.
         source: ReleaseKeyError,
     },
+    /// The status key is none.
+    #[error("{path}: {source}", path = .path.display())]
+    StatusKey {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: ReleaseKeyError,
+    },
+    /// A list was not fetched.
+    #[error(transparent)]
+    Fetch(FetchError),
+    /// There is nowhere to keep a list that a server has.
+    #[error("{url}: expected a folder to keep this list in (--list-folder), found none")]
+    NoFolder {
+        /// The list.
+        url: String,
+    },
+    /// A copy of a list that was fetched is not as it was written.
+    #[error("{path}: expected a list that was fetched: {source}", path = .path.display())]
+    Copy {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder found.
+        source: JsonError,
+    },
+    /// A list was not fetched, and there is no good copy of an earlier one.
+    #[error("{fetch}; of the copy that was kept: {copy}")]
+    NoCopy {
+        /// Why it was not fetched, or what was wrong with it.
+        fetch: Box<Self>,
+        /// What is wrong with the copy.
+        copy: Box<Self>,
+    },
+    /// What was seen of a list, or a copy of it, is locked or cannot be written.
+    #[error(transparent)]
+    Keep(KeepError),
     /// A revocation list is not relied on.
     #[error("{path}: {source}", path = .path.display())]
     Revocations {
@@ -107,8 +149,8 @@ pub enum TrustError {
 
 impl Trust {
     /// Reads the deployment and each manifest with its signature, which lies beside it (see
-    /// [`signature_path`]); the manifests must be for production, and signed by the key in the PEM
-    /// file `release_key`.
+    /// [`signature_path`](crate::signature_path)); the manifests must be for production, and signed
+    /// by the key in the PEM file `release_key`.
     ///
     /// # Errors
     ///
@@ -118,14 +160,13 @@ impl Trust {
         manifests: &[PathBuf],
         release_key: &Path,
     ) -> Result<Self, TrustError> {
-        let file = file::read(deployment, bounds::REFERENCE_BYTES).map_err(TrustError::File)?;
-        let key = load_release_key(release_key)?;
-        let released = |manifest: &PathBuf| load_manifest(manifest, &key);
-        let manifests = manifests.iter().map(released).collect::<Result<_, _>>()?;
-        Self::new(&file, manifests, Purpose::Production).map_err(|source| {
-            let deployment = deployment.to_path_buf();
-            TrustError::Reference { deployment, source }
-        })
+        let sources = Sources {
+            deployment: deployment.to_path_buf(),
+            manifests: manifests.to_vec(),
+            release_key: release_key.to_path_buf(),
+            lists: None,
+        };
+        sources.load_files().map(|(trust, _, _)| trust)
     }
 
     /// Takes a deployment file as it lies and manifests that are verified, for a `purpose` that
@@ -140,7 +181,7 @@ impl Trust {
         purpose: Purpose,
     ) -> Result<Self, ReferenceError> {
         let reference = Reference::new(deployment_file, manifests, purpose)?;
-        Ok(Self { reference: Arc::new(reference), memory: None })
+        Ok(Self { reference: Arc::new(reference), memory: None, ends: Vec::new() })
     }
 
     /// Remembers in `memory` every TRE that is attested, and refuses one that goes back behind it.
@@ -200,10 +241,7 @@ impl Trust {
     ///
     /// [`TrustError::File`]; [`TrustError::Revocations`]; [`TrustError::Seen`].
     pub fn revoking(self, files: &RevocationFiles, now: UnixMillis) -> Result<Self, TrustError> {
-        let domain = &self.reference.deployment().trust_domain;
-        let revocations = files.load(domain, now)?;
-        let reference = Arc::unwrap_or_clone(self.reference).revoking(revocations);
-        Ok(Self { reference: Arc::new(reference), ..self })
+        self.relying_on_file(ListKind::Revocations, &files.list, &files.status_key, now)
     }
 
     /// The same, and TPM firmware on a denylist is believed no more. The newest list seen is
@@ -213,28 +251,56 @@ impl Trust {
     ///
     /// [`TrustError::File`]; [`TrustError::DenyList`]; [`TrustError::Seen`].
     pub fn denying(self, files: &DenyListFiles, now: UnixMillis) -> Result<Self, TrustError> {
-        let denied = files.load(&self.reference.deployment().trust_domain, now)?;
-        Ok(self.denying_firmware(denied))
+        self.relying_on_file(ListKind::Denylist, &files.list, &files.status_key, now)
     }
 
-    /// The same with a list that is verified; nothing is remembered of it.
+    fn relying_on_file(
+        self,
+        kind: ListKind,
+        list: &Path,
+        status_key: &Path,
+        now: UnixMillis,
+    ) -> Result<Self, TrustError> {
+        let key = &load_status_key(status_key)?;
+        let trust_domain = &self.reference.deployment().trust_domain;
+        let (relied, _) = Asked { kind, key, trust_domain, now }.load(list)?;
+        Ok(self.relying(relied))
+    }
+
+    /// The same, and what the list names is believed no more; nobody is, once it has ended.
+    pub(crate) fn relying(mut self, relied: Relied) -> Self {
+        let Relied { list, until } = relied;
+        self.ends.push((list.kind(), until));
+        self.applying(list)
+    }
+
+    fn applying(self, list: List) -> Self {
+        let reference = list.apply(Arc::unwrap_or_clone(self.reference));
+        Self { reference: Arc::new(reference), ..self }
+    }
+
+    /// The same with a list that is verified; nothing is remembered of it, also not its end.
     #[must_use]
     pub fn denying_firmware(self, denied: DeniedFirmware) -> Self {
-        let reference = Arc::unwrap_or_clone(self.reference).denying(denied);
-        Self { reference: Arc::new(reference), ..self }
+        self.applying(List::Denylist(denied))
+    }
+
+    /// The list that has ended before `now`, with its last moment: nothing is judged by it.
+    pub(crate) fn ended(&self, now: UnixMillis) -> Option<(ListKind, UnixMillis)> {
+        self.ends.iter().find(|(_, until)| now > *until).copied()
+    }
+
+    /// Nobody is believed by a list that has ended since it was read.
+    pub(crate) fn check_lists(&self, now: UnixMillis) -> Result<(), AttestError> {
+        match self.ended(now) {
+            None => Ok(()),
+            Some((kind, until)) => Err(AttestError::ListEnded { kind, now, until }),
+        }
     }
 
     pub(crate) fn shared(&self) -> Arc<Reference> {
         Arc::clone(&self.reference)
     }
-}
-
-/// Where the signature of the manifest file `manifest` lies: the same name with `.sig` behind it.
-#[must_use]
-pub fn signature_path(manifest: &Path) -> PathBuf {
-    let mut name = OsString::from(manifest);
-    name.push(".sig");
-    PathBuf::from(name)
 }
 
 /// Reads the release key in a PEM file.
@@ -246,16 +312,4 @@ pub fn load_release_key(path: &Path) -> Result<ReleaseKey, TrustError> {
     let file = file::read(path, bounds::SIGNATURE_BYTES).map_err(TrustError::File)?;
     ReleaseKey::from_pem(&file)
         .map_err(|source| TrustError::ReleaseKey { path: path.to_path_buf(), source })
-}
-
-/// Reads and verifies one manifest.
-fn load_manifest(path: &Path, key: &ReleaseKey) -> Result<ReleasedManifest, TrustError> {
-    let file = file::read(path, bounds::REFERENCE_BYTES).map_err(TrustError::File)?;
-    let signature = file::read(&signature_path(path), bounds::SIGNATURE_BYTES)
-        .map_err(|source| TrustError::Unsigned { manifest: path.to_path_buf(), source })?;
-    let unverified = UnverifiedManifest { file: &file, signature: &signature };
-    unverified
-        .verify(key)
-        .and_then(|signed| signed.read())
-        .map_err(|source| TrustError::Release { manifest: path.to_path_buf(), source })
 }

@@ -16,7 +16,7 @@ use crate::checkout::{self, Checkout};
 use crate::file::{FileError, unless_missing};
 
 /// What of a cargo home is shared: settings, and what was downloaded.
-const SHARED: [&str; 3] = ["config.toml", "registry/cache", "registry/index"];
+pub(crate) const SHARED: [&str; 3] = ["config.toml", "registry/cache", "registry/index"];
 
 /// Why crates are not used.
 #[derive(Debug, thiserror::Error)]

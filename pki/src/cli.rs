@@ -1,7 +1,9 @@
 //! The commands: files in, files out, and a few lines about it.
 
 mod deny;
+mod enrol;
 mod fleet;
+mod list;
 mod renew_tre;
 mod revoke;
 mod roles;
@@ -9,36 +11,33 @@ mod secret;
 mod show;
 mod sign;
 mod time_token;
+mod tre;
 
-use anyhow::Context as _;
-use attest_verifier::{ClientIdentity, Trust};
-use pki::domain::{Domain, InitError, KeyName};
-use pki::ek::{Admission, EkRoots};
-use pki::enrol::Enrolment;
-use pki::enrol::record::Record;
-use pki::file::{self, Access, FileError, Written};
+use pki::domain::{Domain, InitError};
+use pki::file::{self, Access, Written};
 use pki::key_file;
 use pki::passphrase::Passphrase;
-use pki::validity::Validity;
 use rsa::rand_core::CryptoRngCore;
 use serde::Serialize;
 use tre_wire::deployment::{MAX_BYTES, measurement};
-use tre_wire::hex::{self, Hex32};
+use tre_wire::hex::Hex32;
 use tre_wire::json;
-use tre_wire::role::Role;
 use tre_wire::units::UnixMillis;
 
-use crate::{Deployment, Enrol, Init, Reseal};
+use crate::{Deployment, Init, Reseal};
 
 pub(crate) use deny::{Deny, deny};
+pub(crate) use enrol::{Enrol, enrol};
 pub(crate) use fleet::issue_fleet;
-pub(crate) use renew_tre::renew_tre;
-pub(crate) use revoke::{reason, revoke};
+pub(crate) use list::NextList;
+pub(crate) use renew_tre::{RenewTre, renew_tre};
+pub(crate) use revoke::{Revoke, revoke};
 pub(crate) use roles::{issue, renew, request};
 pub(crate) use secret::Unlock;
 pub(crate) use show::{Show, show};
 pub(crate) use sign::sign_manifest;
 pub(crate) use time_token::{SetTime, SignTime, set_time, sign_time};
+pub(crate) use tre::Visit;
 
 /// Answers with `text`, or with `facts` in JSON.
 fn answer(in_json: bool, facts: &impl Serialize, text: &str) -> anyhow::Result<()> {
@@ -119,60 +118,4 @@ pub(crate) fn reseal(reseal: &Reseal, random: &mut dyn CryptoRngCore) -> anyhow:
     key_file::reseal(key, old.as_ref(), &new, random)?;
     println!("encrypted {} under the new passphrase", key.display());
     Ok(())
-}
-
-pub(crate) fn enrol(
-    enrol: &Enrol,
-    now: UnixMillis,
-    random: &mut dyn CryptoRngCore,
-) -> anyhow::Result<()> {
-    let copy = enrol.record.as_deref();
-    if let Some(path) = copy.filter(|path| path.symlink_metadata().is_ok()) {
-        return Err(FileError::Exists { path: path.to_path_buf() }.into());
-    }
-    let domain = enrol.unlock.open(&enrol.domain, KeyName::TreAuthority)?;
-    let own = domain.release_key_path();
-    let release_key = enrol.release_key.as_deref().unwrap_or(&own);
-    let trust = Trust::load(&enrol.deployment, &enrol.manifest, release_key)?;
-    let trust = match domain.denied_firmware(now)? {
-        Some(denied) => trust.denying_firmware(denied),
-        None => trust,
-    };
-    let admission = Admission::of(&enrol.ek_admit, enrol.ek_uncertified);
-    let operator = ClientIdentity::load(&enrol.operator)?;
-    let enrolment = Enrolment {
-        tre: &domain.identity(Role::Tre, enrol.tre_id.clone()),
-        authority: &domain.tre_authority()?,
-        roots: &EkRoots::load(&enrol.ek_roots)?.admitting(admission),
-        records: &domain.records(),
-        trust: &trust,
-        validity: Validity::of_days(now, enrol.days)?,
-        now,
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("starting the input and output loop")?;
-    let record = runtime.block_on(enrolment.run(&enrol.address, &operator, random))?;
-    if let Some(path) = copy {
-        let written = file::write_new(path, &json::encode(&record)?, Access::Everybody);
-        written.context("the box is enrolled; copying its record failed")?;
-    }
-    answer(enrol.json, &record, &summary(&record))
-}
-
-fn summary(record: &Record) -> String {
-    let Record { tre, tpm, endorsement_admitted, .. } = record;
-    let admitted: Vec<String> = endorsement_admitted.iter().map(ToString::to_string).collect();
-    let admitted = match admitted.as_slice() {
-        [] => String::new(),
-        some => format!("\nADMITTED of its endorsement key: {}", some.join(", ")),
-    };
-    format!(
-        "enrolled {tre}\nTPM: manufacturer {}, model {}, version {}\nattestation key: {}{admitted}",
-        tpm.manufacturer,
-        tpm.model,
-        tpm.version,
-        hex::encode(record.attestation_key_name.as_slice()),
-    )
 }

@@ -14,16 +14,13 @@ use std::time::SystemTime;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use pki::ek::Deviation;
 use tre_tpm_key::{Place, SigningHandle};
 use tre_wire::cause::in_one_line;
-use tre_wire::hex::Hex32;
 use tre_wire::id::{PeerId, TrustDomain};
-use tre_wire::revocation::Reason;
 use tre_wire::role::Role;
 use tre_wire::units::UnixMillis;
 
-use crate::cli::{Deny, SetTime, Show, SignTime, Unlock};
+use crate::cli::{Deny, Enrol, RenewTre, Revoke, SetTime, Show, SignTime, Unlock};
 
 /// Keeps a trust domain: makes its authorities, enrols TREs, certifies roles.
 #[derive(Debug, Parser)]
@@ -201,35 +198,6 @@ struct Issue {
 }
 
 #[derive(Args, Debug)]
-struct Revoke {
-    /// The role; without role and name the last list is only dated and numbered anew.
-    #[arg(requires = "id")]
-    role: Option<Role>,
-    /// The name within the role.
-    id: Option<PeerId>,
-    /// Why: key-compromise, key-lost or withdrawn.
-    #[arg(long, required_unless_present = "refresh", value_parser = cli::reason)]
-    reason: Option<Reason>,
-    /// Names nobody new: dates and numbers the list anew.
-    #[arg(long, conflicts_with_all = ["role", "id", "reason"])]
-    refresh: bool,
-    /// The domain's folder.
-    #[arg(long)]
-    domain: PathBuf,
-    /// For how many days the list is good; a newer one must be out by then.
-    #[arg(long, default_value_t = pki::numbered::DEFAULT_DAYS)]
-    days: u32,
-    /// A copy of the list, with its signature in OUT.sig, in the place of older ones.
-    #[arg(long)]
-    out: Option<PathBuf>,
-    #[command(flatten)]
-    unlock: Unlock,
-    /// Answers in JSON.
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args, Debug)]
 struct SignManifest {
     /// The manifest; it must have an end date (`tre-image date`).
     manifest: PathBuf,
@@ -258,85 +226,6 @@ struct Reseal {
     /// A file of mode 0600 with the new passphrase in one line [default: the terminal is asked].
     #[arg(long, value_name = "FILE")]
     new_passphrase_file: Option<PathBuf>,
-}
-
-#[derive(Args, Debug)]
-struct RenewTre {
-    /// Where the box listens: HOST:PORT.
-    address: String,
-    /// Its name.
-    #[arg(long)]
-    tre_id: PeerId,
-    /// The domain's folder.
-    #[arg(long)]
-    domain: PathBuf,
-    /// The deployment file, byte for byte as the box was given it.
-    #[arg(long)]
-    deployment: PathBuf,
-    /// A reference manifest, with its signature in MANIFEST.sig; may be repeated.
-    #[arg(long, required = true)]
-    manifest: Vec<PathBuf>,
-    /// The key that signed the manifests [default: release.pem of the domain].
-    #[arg(long)]
-    release_key: Option<PathBuf>,
-    /// The operator's key and certificate.
-    #[arg(long)]
-    operator: PathBuf,
-    /// Life of the certificates in days.
-    #[arg(long, default_value_t = pki::enrol::DEFAULT_DAYS)]
-    days: u32,
-    #[command(flatten)]
-    unlock: Unlock,
-    /// Answers in JSON.
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args, Debug)]
-struct Enrol {
-    /// Where the box listens: HOST:PORT.
-    address: String,
-    /// The name that the box is to have, for good.
-    #[arg(long)]
-    tre_id: PeerId,
-    /// The domain's folder.
-    #[arg(long)]
-    domain: PathBuf,
-    /// The deployment file, byte for byte as the box was given it.
-    #[arg(long)]
-    deployment: PathBuf,
-    /// A reference manifest of an image, with its signature in MANIFEST.sig; repeat it for each
-    /// release that a box may have.
-    #[arg(long, required = true)]
-    manifest: Vec<PathBuf>,
-    /// The key that signed the manifests [default: release.pem of the domain].
-    #[arg(long)]
-    release_key: Option<PathBuf>,
-    /// Folder with the TPM makers' certificates (*.pem, *.crt): roots and intermediates.
-    #[arg(long)]
-    ek_roots: PathBuf,
-    /// Admits a departure of real EK certificates from their profile: no-extended-key-usage,
-    /// no-key-usage or no-tpm-names. What it was used for stands in the record.
-    #[arg(long, value_name = "DEVIATION")]
-    ek_admit: Vec<Deviation>,
-    /// Enrols a TPM without any EK certificate, if the SHA-256 of its EK (TPMT_PUBLIC) is this one:
-    /// you vouch for the TPM.
-    #[arg(long, value_name = "SHA-256")]
-    ek_uncertified: Option<Hex32>,
-    /// The operator's key and certificate, as `issue operator` writes them.
-    #[arg(long)]
-    operator: PathBuf,
-    /// Life of the certificates in days.
-    #[arg(long, default_value_t = pki::enrol::DEFAULT_DAYS)]
-    days: u32,
-    /// Also writes the enrolment record to this file; there must be none yet.
-    #[arg(long)]
-    record: Option<PathBuf>,
-    #[command(flatten)]
-    unlock: Unlock,
-    /// Answers in JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 fn main() -> ExitCode {

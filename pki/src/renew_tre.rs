@@ -116,7 +116,7 @@ impl TreRenewal<'_> {
             .await
             .map_err(TreRenewalError::Connect)?;
         let answer = connection.challenge().await.map_err(TreRenewalError::Challenge)?;
-        let (server, evidence) = (answer.session.server_chain.clone(), &answer.evidence);
+        let (server, evidence) = (answer.session.as_ref().server_chain.clone(), &answer.evidence);
         verdict::attest(evidence, answer.session, self.tre, self.trust.reference(), self.now)
             .map_err(TreRenewalError::Attest)?;
         let Certificates { document_chain } = call(connection.get(PATH).await, "certificates")?;

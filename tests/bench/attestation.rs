@@ -25,7 +25,7 @@ use crate::load::{self, Meter};
 /// How many ask, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
-    /// Connections that stay.
+    /// Connections that stay, at the slowest quote and without one's delay.
     pub(crate) connections: u32,
     /// Connections at once of those who come anew, and of bare handshakes.
     pub(crate) fresh: u32,
@@ -33,9 +33,28 @@ pub(crate) struct Plan {
     pub(crate) window: Duration,
 }
 
+impl Plan {
+    /// Connections that stay while a quote takes so long: as many to each millisecond of it. Without
+    /// a delay it is the processors that are waited for, not the TPM: all of them.
+    fn connections_at(self, quote: Duration) -> u32 {
+        let share = u128::from(self.connections).saturating_mul(quote.as_millis());
+        let share = share.checked_div(SLOWEST.as_millis()).unwrap_or_default();
+        if quote.is_zero() {
+            self.connections
+        } else {
+            u32::try_from(share).unwrap_or(u32::MAX).max(LEAST).min(self.connections)
+        }
+    }
+}
+
+/// A slow discrete TPM's quote. `[TRE14 IV-B]`
+const SLOWEST: Duration = Duration::from_millis(731);
+
 /// Quote times: a slow and a faster discrete TPM, and the software TPM's own.
-const QUOTES: [Duration; 3] =
-    [Duration::from_millis(731), Duration::from_millis(210), Duration::ZERO];
+const QUOTES: [Duration; 3] = [SLOWEST, Duration::from_millis(210), Duration::ZERO];
+
+/// Fewer connections than these are no crowd.
+const LEAST: u32 = 256;
 
 /// Certificates in the crowd; many connections show the same one.
 const METERS: u32 = 16;
@@ -94,7 +113,8 @@ async fn at_one_speed(
     verifier: &Verifier,
     plan: Plan,
 ) -> Result<OneSpeed> {
-    let Plan { connections, fresh, window } = plan;
+    let Plan { fresh, window, .. } = plan;
+    let connections = plan.connections_at(quote);
     let alone = Crowd { connections: 1, habit: Habit::Stays, sample: 1, window };
     let many = Crowd { connections, sample: SAMPLE, ..alone };
     let anew = Crowd { connections: fresh, habit: Habit::ComesAnew, ..many };

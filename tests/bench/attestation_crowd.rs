@@ -10,7 +10,6 @@ use attest_verifier::core::channel::Session;
 use attest_verifier::core::verdict;
 use attest_verifier::core::wire::role::Identity;
 use attest_verifier::{AnyKeyConnection, ClientIdentity, Method, Trust};
-use rand_core::{OsRng, RngCore as _};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -164,8 +163,8 @@ impl Round {
                 None => self.open(identity).await?,
             };
             let asked = Instant::now();
-            let nonce = nonce();
-            let answer = self.ask(&mut open, nonce).await?;
+            let session = open.session()?;
+            let answer = self.ask(&mut open, session.nonce()).await?;
             let waited = asked.elapsed();
             if !mem::replace(&mut warm, true) {
                 self.warm.fetch_add(1, Ordering::Relaxed);
@@ -180,7 +179,7 @@ impl Round {
                     }
                     if found >= begun {
                         waits.push(micros(waited));
-                        self.verify(&open, nonce, &answer)?;
+                        self.verify(session, &answer)?;
                     }
                 }
             }
@@ -210,34 +209,17 @@ impl Round {
     }
 
     /// Verifies an answer, if it is of the sample, as a verifier does that acts on it.
-    fn verify(
-        &self,
-        connection: &AnyKeyConnection,
-        nonce: [u8; 32],
-        answer: &attest_verifier::Response,
-    ) -> Result<()> {
+    fn verify(&self, session: Session, answer: &attest_verifier::Response) -> Result<()> {
         let number = self.answers.fetch_add(1, Ordering::Relaxed);
         if number.checked_rem(self.crowd.sample) != Some(0) {
             return Ok(());
         }
-        let session = Session {
-            nonce,
-            exporter: *connection.exporter(),
-            server_chain: connection.server_chain().to_vec(),
-            client_key: connection.client_key(),
-        };
         let Verifier { tre, trust, .. } = &self.verifier;
         let evidence: Evidence = answer.decode(PATH)?;
         verdict::attest(&evidence, session, tre, trust.reference(), now()?)?;
         self.verified.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
-}
-
-fn nonce() -> [u8; 32] {
-    let mut nonce = [0; 32];
-    OsRng.fill_bytes(&mut nonce);
-    nonce
 }
 
 fn micros(duration: Duration) -> u64 {

@@ -1,11 +1,11 @@
 //! The figures of the attestations: a table for people, integers for programs.
 
 use core::time::Duration;
-use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
+use tre_tests::table;
 
 use crate::attestation_crowd::Outcome;
 use crate::report::thousandths;
@@ -127,10 +127,7 @@ pub(crate) fn write(out: &Path, figures: &Figures) -> Result<()> {
         "bare_handshakes_per_second": handshakes,
         "speeds": speeds.iter().map(|speed| speed.to_json(*handshakes)).collect::<Vec<_>>(),
     });
-    let folder = out.parent().context("expected a file to write to")?;
-    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-    fs::write(out, serde_json::to_vec_pretty(&value)?)
-        .with_context(|| format!("writing {}", out.display()))?;
+    table::write(out, &value)?;
 
     println!("\nHosted TRE, mutual TLS 1.3; verifiers on the same processors, fresh nonces.");
     println!(

@@ -1,11 +1,11 @@
 //! The figures of the starts: a table for people, integers for programs.
 
 use core::time::Duration;
-use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
+use tre_tests::table;
 
 use crate::boot::Round;
 use crate::report::{median, thousandths};
@@ -47,10 +47,7 @@ pub(crate) fn write(out: &Path, rounds: &[Round]) -> Result<()> {
         "ratio_permille": ratio,
         "goal": { "kernel_and_pid_1_at_most_ms": GOAL_MS, "on": "an idle machine", "met": met },
     });
-    let folder = out.parent().context("expected a file to write to")?;
-    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-    let bytes = serde_json::to_vec_pretty(&value)?;
-    fs::write(out, bytes).with_context(|| format!("writing {}", out.display()))?;
+    table::write(out, &value)?;
 
     println!("\nStart of an enrolled box under TCG, in ms; the median of {} starts.", rounds.len());
     for (name, all) in &parts {

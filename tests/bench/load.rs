@@ -54,7 +54,8 @@ impl Meter {
         let seq = self.seq.fetch_add(1, Ordering::Relaxed);
         let (import_wh, export_wh) = (WattHours::new(272)?, WattHours::new(0)?);
         let reading = Reading { slot: self.slot, import_wh, export_wh, seq };
-        let body = json::encode(&Readings { readings: vec![reading] })?;
+        let readings = Readings { readings: vec![reading] };
+        let body = json::encode_padded(&readings, Readings::bytes(1))?;
         let answer = connection.request(Method::POST, PATH, Some(body.clone())).await?;
         end.judge(&body, &answer)
     }

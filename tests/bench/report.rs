@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
-use tre_tests::place;
+use tre_tests::{place, table};
 
 /// Largest image that meets the goal. Unit: bytes.
 const IMAGE_GOAL: u64 = 5 * 1024 * 1024;
@@ -97,10 +97,7 @@ pub(crate) fn write(out: &Path, figures: &Figures) -> Result<()> {
         "bytes": { "image": image, "efi": efi, "tred": tred },
         "image_goal": { "at_most_bytes": IMAGE_GOAL, "met": met },
     });
-    let folder = out.parent().context("expected a file to write to")?;
-    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-    let bytes = serde_json::to_vec_pretty(&value)?;
-    fs::write(out, bytes).with_context(|| format!("writing {}", out.display()))?;
+    table::write(out, &value)?;
 
     println!("\nHosted TRE, mutual TLS 1.3, durable: false, {connections} connections at once.");
     println!("Clients and both servers share this machine; only ratios compare across machines.");

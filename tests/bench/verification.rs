@@ -5,7 +5,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
-use attest_verifier::core::channel::Session;
+use attest_verifier::core::channel::View;
 use attest_verifier::core::quote;
 use attest_verifier::core::reference::Reference;
 use attest_verifier::core::release::{ReleaseKey, UnverifiedManifest};
@@ -80,9 +80,9 @@ impl Scene {
         Ok(Self { recorded, bytes, reference, identity })
     }
 
-    fn session(&self) -> Session {
+    fn session(&self) -> View {
         let chain = self.recorded.server_chain.iter();
-        Session {
+        View {
             nonce: self.recorded.nonce.0,
             exporter: self.recorded.exporter.0,
             server_chain: chain.map(|der| CertificateDer::from(der.0.clone())).collect(),

@@ -1,10 +1,10 @@
 //! The figures of one verification: a table for people, integers for programs.
 
-use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
+use tre_tests::table;
 
 use crate::report::{median, thousandths};
 use crate::verification::Round;
@@ -36,10 +36,7 @@ pub(crate) fn write(out: &Path, rounds: &[Round]) -> Result<()> {
         "ratio_permille_to_tools": by_tools,
         "goal": { "bytes_to_verdict_below_us": GOAL_US, "met": met },
     });
-    let folder = out.parent().context("expected a file to write to")?;
-    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-    let bytes = serde_json::to_vec_pretty(&value)?;
-    fs::write(out, bytes).with_context(|| format!("writing {}", out.display()))?;
+    table::write(out, &value)?;
 
     println!("\nOne evidence, processor time in us; the median of {} rounds.", rounds.len());
     for (name, all) in [

@@ -26,6 +26,7 @@ const WEEK: Cut = Cut { days: 7, slots_per_day: None };
 async fn every_bill_of_a_day_equals_its_recomputation() -> Result<()> {
     let homes = Homes::load(&sceaux(), WEEK, 45)?;
     let domain = TestDomain::make("demo", |policy| {
+        stage::judge_winners(policy);
         if let Some(policy) = policy.as_object_mut() {
             policy.insert("slot_ms".to_owned(), 500.into());
             policy.insert("grace_ms".to_owned(), 3_000.into());
@@ -48,6 +49,10 @@ async fn every_bill_of_a_day_equals_its_recomputation() -> Result<()> {
     let (pseudo_bids, accepted, outcome) = &seen.event;
     assert_eq!(usize::try_from(outcome.pseudo_bids)?, *pseudo_bids);
     assert!(*accepted > 0 && accepted < pseudo_bids, "{accepted} of {pseudo_bids}");
+    let result: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(out.path().join("result.json"))?)?;
+    let short = result.pointer("/events/0/short").and_then(serde_json::Value::as_u64);
+    assert!(short.is_some_and(|short| short > 0), "no winner was charged: {short:?}");
     Ok(())
 }
 

@@ -15,7 +15,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("pki", &["attest-verifier", "measured-boot", "tre-tpm-key", "tre-wire"]),
     ("tre-attacks", &["tre-grid", "tre-wire"]),
     ("tre-client", &["attest-verifier", "tre-tpm-key", "tre-wire"]),
-    ("tre-decoders", &["attest-verifier-core", "measured-boot", "tre-wire"]),
+    (
+        "tre-decoders",
+        &["attest-verifier", "attest-verifier-core", "measured-boot", "pki", "tre-wire"],
+    ),
     ("tre-grid", &["tre-wire"]),
     ("tre-interposer", &[]),
     ("tre-oracles", &["tre-grid", "tre-wire"]),

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use attest_verifier::{AnyKeyConnection, ClientIdentity, Method, Response};
-use tre_tests::domain::now;
+use tre_tests::domain::{SLOT_MS, now};
 use tre_wire::bounds;
 use tre_wire::role::Role;
 
@@ -78,10 +78,13 @@ async fn furnish(tre: &Box) -> Result<()> {
         let answer = tre.ask(Some(Role::Registrar), Method::PUT, &path, Some(&record)).await;
         assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
     }
-    let deadline = now()?.plus(3_600_000).get();
+    // Within one window, 96 slots, and far enough that it is open to the end.
+    let deadline = now()?.plus(90 * SLOT_MS).get();
+    let from = deadline.div_ceil(SLOT_MS).saturating_add(1);
     let event = format!(
-        r#"{{"event":"theirs","terms":{{"direction":"reduce","from_slot":9000000000,
-        "to_slot":9000000001,"deadline":{deadline}}}}}"#
+        r#"{{"event":"theirs","terms":{{"direction":"reduce","from_slot":{from},
+        "to_slot":{},"deadline":{deadline}}}}}"#,
+        from.saturating_add(1)
     );
     let answer = tre.ask(Some(Role::Dsm), Method::POST, "/v1/events", Some(&event)).await;
     assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));

@@ -3,6 +3,7 @@
 use attest_verifier::{AnyKeyConnection, ClientIdentity, Method};
 use tre_tests::domain::TestDomain;
 use tre_wire::bounds;
+use tre_wire::message::meter::{Readings, Receipts};
 use tre_wire::problem::ProblemType;
 use tre_wire::role::Role;
 
@@ -122,6 +123,25 @@ async fn a_bid_of_another_length_than_all_others_is_a_bad_request() {
     let padded = format!("{bid:<width$}", width = bounds::BID_BYTES);
     let kind = ProblemType::NotFound;
     shared().refuses(role, Method::POST, "/v1/bids", Some(&padded), kind).await;
+}
+
+#[tokio::test]
+async fn readings_of_another_length_than_all_others_are_a_bad_request() {
+    let (role, kind) = (Some(Role::Meter), ProblemType::BadRequest);
+    let row = r#"{"slot":9000000000,"import_wh":7,"export_wh":0,"seq":1}"#;
+    for count in [1, 2] {
+        let batch = format!(r#"{{"readings":[{}]}}"#, vec![row; count].join(","));
+        let length = Readings::bytes(count);
+        // As they were sent before there was one length.
+        shared().refuses(role, Method::POST, READINGS, Some(&batch), kind).await;
+        for other in [length.saturating_sub(1), length.saturating_add(1), Readings::bytes(3)] {
+            let body = format!("{batch:<other$}");
+            shared().refuses(role, Method::POST, READINGS, Some(&body), kind).await;
+        }
+        let body = format!("{batch:<length$}");
+        let answer = shared().ask(role, Method::POST, READINGS, Some(&body)).await;
+        assert_eq!((answer.status, answer.body.len()), (200, Receipts::bytes(count)));
+    }
 }
 
 #[tokio::test]

@@ -5,10 +5,8 @@ use core::time::Duration;
 use attest_verifier::AnyKeyConnection;
 use attest_verifier::core::verdict;
 use tokio::task::JoinSet;
-use tre_tests::domain::{TestDomain, now};
-use tre_tests::hosted::HostedMachine;
-use tre_tests::trust::Reference;
-use tre_wire::id::PeerId;
+use tre_tests::domain::now;
+use tre_tests::enrolled::Enrolled;
 
 /// Verifiers at once. Each asks twice.
 const VERIFIERS: u64 = 64;
@@ -18,15 +16,9 @@ const QUOTE: Duration = Duration::from_millis(300);
 
 #[tokio::test]
 async fn verifiers_at_once_share_quotes_and_each_is_answered_for_itself() {
-    let domain = TestDomain::make("demo", |_| {}).expect("a domain");
-    let machine = HostedMachine::make(&domain, "box").expect("a machine");
-    let reference = Reference::of_log(&domain, machine.event_log()).expect("a reference");
+    let enrolled = Enrolled::make().await.expect("an enrolled TRE");
+    let Enrolled { domain, machine, reference, hosted, tre_id } = enrolled;
     let trust = reference.trust().expect("trust");
-    let tre_id: PeerId = "tre-1".parse().expect("a name");
-    let hosted = machine.start().expect("a TRE");
-    let address = hosted.address().to_string();
-    let enrolment = reference.enrol(&domain, &address, machine.ek_roots(), &tre_id);
-    enrolment.await.expect("an enrolment");
     drop(hosted);
 
     let hosted = machine.start_slow(QUOTE).expect("a slow TRE");

@@ -117,7 +117,9 @@ fn refused<T: core::fmt::Debug>(answer: Result<T, RequestError>, kind: ProblemTy
     assert!(right, "expected {kind:?}, {words:?}; found {error}");
 }
 
-const OUT_OF_ORDER: &str = "expected `begin` before, in this very connection";
+const NOT_BEGUN: &str = "no enrolment of this box is under way";
+const REPLAYED: &str = "found one replayed from elsewhere";
+const OVERTAKEN: &str = "was overtaken by another that began later";
 
 #[tokio::test]
 async fn a_replayed_activation_enrols_nobody() -> Result<()> {
@@ -126,21 +128,32 @@ async fn a_replayed_activation_enrols_nobody() -> Result<()> {
     let (challenge, credential) = stage.challenged(&first)?;
     let activated = first.activate(&credential).await?;
     let certificates = stage.certified(&challenge.check(&activated)?)?;
+    let keys = first.keys.clone();
     drop(first);
+
+    // To the box before anything begins, as after a restart.
+    drop(stage.hosted);
+    let stage = Stage { hosted: stage.machine.start()?, ..stage };
+    let operator = ClientIdentity::load(&stage.domain.credential(Role::Operator, "one")?)?;
+    let address = stage.hosted.address().to_string();
+    let open = AnyKeyConnection::open(&address, Some(&operator)).await?;
+    let mut early = Begun { open, keys };
+    refused(early.activate(&credential).await, ProblemType::Conflict, NOT_BEGUN);
+    refused(early.complete(&certificates).await, ProblemType::Conflict, NOT_BEGUN);
 
     // To another connection of the box, where nothing has begun.
     let mut second = stage.begin().await?;
-    let third = ClientIdentity::load(&stage.domain.credential(Role::Operator, "one")?)?;
-    let address = stage.hosted.address().to_string();
-    let open = AnyKeyConnection::open(&address, Some(&third)).await?;
+    let open = AnyKeyConnection::open(&address, Some(&operator)).await?;
     let mut third = Begun { open, keys: second.keys.clone() };
-    refused(third.activate(&credential).await, ProblemType::Conflict, OUT_OF_ORDER);
-    refused(third.complete(&certificates).await, ProblemType::Conflict, OUT_OF_ORDER);
+    refused(third.activate(&credential).await, ProblemType::Conflict, REPLAYED);
+    refused(third.complete(&certificates).await, ProblemType::Conflict, REPLAYED);
 
     // Where another enrolment has begun: its certificates are for the keys of the first.
     let early = "expected `activate` before, in this very connection";
     refused(second.complete(&certificates).await, ProblemType::Conflict, early);
     second.activate(&credential).await?;
+    let again = "found `activate` again: this enrolment's keys are proven";
+    refused(second.activate(&credential).await, ProblemType::Conflict, again);
     let words = "expected a certificate for the TLS key with hash";
     refused(second.complete(&certificates).await, ProblemType::OutOfBounds, words);
 
@@ -160,8 +173,8 @@ async fn of_two_enrolments_of_one_box_the_later_goes_on_and_the_earlier_is_refus
     let activated = earlier.activate(&credential).await?;
     let certificates = stage.certified(&challenge.check(&activated)?)?;
     let mut later = stage.begin().await?;
-    refused(earlier.activate(&credential).await, ProblemType::Conflict, OUT_OF_ORDER);
-    refused(earlier.complete(&certificates).await, ProblemType::Conflict, OUT_OF_ORDER);
+    refused(earlier.activate(&credential).await, ProblemType::Conflict, OVERTAKEN);
+    refused(earlier.complete(&certificates).await, ProblemType::Conflict, OVERTAKEN);
     let (challenge, credential) = stage.challenged(&later)?;
     let activated = later.activate(&credential).await?;
     let certificates = stage.certified(&challenge.check(&activated)?)?;

@@ -8,7 +8,7 @@ use std::thread;
 use anyhow::Result;
 use attest_verifier::{AnyKeyConnection, ClientIdentity, Method};
 use tre_tests::domain::TestDomain;
-use tre_tests::hosted::HostedMachine;
+use tre_tests::enrolled::Enrolled;
 use tre_tests::trust::Reference;
 use tre_wire::problem::{MEDIA_TYPE, Problem, ProblemType};
 use tre_wire::role::Role;
@@ -45,17 +45,10 @@ pub(crate) fn start() -> Box {
 }
 
 fn make() -> Result<(Box, tre_tests::hosted::Hosted)> {
-    let domain = TestDomain::make("demo", |_| {})?;
-    let machine = HostedMachine::make(&domain, "box")?;
-    let reference = Reference::of_log(&domain, machine.event_log())?;
-    let running = machine.start()?;
-    let address = running.address().to_string();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let tre_id = "tre-1".parse()?;
-    let enrolment = reference.enrol(&domain, &address, machine.ek_roots(), &tre_id);
-    runtime.block_on(enrolment)?;
-    let id = running.id();
-    Ok((Box { domain, address, id, reference }, running))
+    let Enrolled { domain, reference, hosted, .. } = runtime.block_on(Enrolled::make())?;
+    let (address, id) = (hosted.address().to_string(), hosted.id());
+    Ok((Box { domain, address, id, reference }, hosted))
 }
 
 impl Box {

@@ -10,6 +10,7 @@ use std::time::Instant;
 use attest_verifier::{AnyKeyConnection, AttestedStream, ClientIdentity, Method};
 use tokio::io::{AsyncReadExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tre_tests::descriptors;
@@ -19,8 +20,10 @@ use tre_wire::role::Role;
 
 use crate::fixture::{Box as Tre, start};
 
-/// Where the flood comes from.
-const FLOOD: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+/// Where each flood comes from: at an address whose ports were all used a moment ago, this machine
+/// would spend its time looking for a free one.
+const FLOODS: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3))];
 
 /// Connections that the flood wants to have and says nothing on: more than there are places.
 const SILENT: usize = 8_320;
@@ -32,22 +35,25 @@ const ASKING: usize = 96;
 /// quotes and a request of a meter.
 const BOUND: Duration = Duration::from_secs(30);
 
-/// What the box may keep of the flood when it is over: 16 KiB for each place that it had. Unit: KiB.
-const KEPT_KIB: u64 = 6_144 * 16;
+/// What the box may keep of the flood when it is over: 12 KiB for each place that it had. Unit: KiB.
+const KEPT_KIB: u64 = 8_192 * 12;
 
 /// What it may keep of a second one besides. Unit: KiB.
 const GROWTH_KIB: u64 = 8 * 1024;
 
-async fn from_flood(to: SocketAddr) -> std::io::Result<TcpStream> {
+/// One flood at a time: each wants more of this machine than there is for two.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
+async fn connect_from(address: IpAddr, to: SocketAddr) -> std::io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
-    socket.bind(SocketAddr::new(FLOOD, 0))?;
+    socket.bind(SocketAddr::new(address, 0))?;
     socket.connect(to).await
 }
 
 /// Connects, says nothing, and comes again whenever it is thrown out.
-async fn is_silent(to: SocketAddr) {
+async fn is_silent(address: IpAddr, to: SocketAddr) {
     loop {
-        if let Ok(mut stream) = from_flood(to).await {
+        if let Ok(mut stream) = connect_from(address, to).await {
             let mut nothing = [0; 1];
             // Whatever ends it, it comes again.
             drop(stream.read(&mut nothing).await);
@@ -72,10 +78,10 @@ async fn asks(through: SocketAddr, answered: Arc<AtomicU64>) {
 }
 
 /// Lets connections to it come from the flood's address.
-async fn carrier(to: SocketAddr, listener: TcpListener) {
+async fn carrier(address: IpAddr, to: SocketAddr, listener: TcpListener) {
     while let Ok((mut stream, _)) = listener.accept().await {
         tokio::spawn(async move {
-            if let Ok(mut onward) = from_flood(to).await {
+            if let Ok(mut onward) = connect_from(address, to).await {
                 drop(copy_bidirectional(&mut stream, &mut onward).await);
             }
         });
@@ -117,17 +123,17 @@ fn resident_kib(id: u32) -> u64 {
 }
 
 /// Begins the flood: those who ask first, so that they have places.
-async fn rise(to: SocketAddr, answered: &Arc<AtomicU64>) -> JoinSet<()> {
+async fn rise(address: IpAddr, to: SocketAddr, answered: &Arc<AtomicU64>) -> JoinSet<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a carrier");
     let through = listener.local_addr().expect("its address");
     let mut flood = JoinSet::new();
-    flood.spawn(carrier(to, listener));
+    flood.spawn(carrier(address, to, listener));
     for _ in 0..ASKING {
         flood.spawn(asks(through, Arc::clone(answered)));
     }
     sleep(Duration::from_secs(1)).await;
     for _ in 0..SILENT / 64 {
-        (0..64).for_each(|_| drop(flood.spawn(is_silent(to))));
+        (0..64).for_each(|_| drop(flood.spawn(is_silent(address, to))));
         sleep(Duration::from_millis(10)).await;
     }
     flood
@@ -135,6 +141,7 @@ async fn rise(to: SocketAddr, answered: &Arc<AtomicU64>) -> JoinSet<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_from_elsewhere_keeps_no_meter_and_no_verifier_waiting() {
+    let _alone = ALONE.lock().await;
     descriptors::allow(SILENT + 4 * ASKING).expect("descriptors for a flood");
     let found = start();
     let to: SocketAddr = found.address.parse().expect("an address");
@@ -143,9 +150,9 @@ async fn a_flood_from_elsewhere_keeps_no_meter_and_no_verifier_waiting() {
     let before = resident_kib(found.id);
 
     let mut after = Vec::new();
-    for _ in 0..2 {
+    for address in FLOODS {
         let answered = Arc::new(AtomicU64::new(0));
-        let mut flood = rise(to, &answered).await;
+        let mut flood = rise(address, to, &answered).await;
         let flooded = [served(&found, Some(&meter)).await, served(&found, None).await];
         flood.shutdown().await;
         assert!(answered.load(Ordering::Relaxed) > 100, "expected a flood, found {answered:?}");
@@ -161,4 +168,26 @@ async fn a_flood_from_elsewhere_keeps_no_meter_and_no_verifier_waiting() {
     assert!(second <= first + GROWTH_KIB, "expected no more kept of a second flood: {after:?} KiB");
     assert!(second <= KEPT_KIB, "expected at most {KEPT_KIB} KiB kept of a flood, found {second}");
     assert_eq!(found.ask(None, Method::GET, "/v1/health", None).await.status, 200);
+}
+
+/// As many addresses as there are places and more, each with one connection that says nothing: nobody
+/// has shown a certificate before the handshake, and still nobody is kept out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_from_everywhere_that_finishes_no_handshake_keeps_nobody_out() {
+    let _alone = ALONE.lock().await;
+    descriptors::allow(SILENT + 4 * ASKING).expect("descriptors for a flood");
+    let found = start();
+    let to: SocketAddr = found.address.parse().expect("an address");
+    let meter = ClientIdentity::load(&found.credential(Role::Meter, "meter-1")).expect("readable");
+    let mut flood = JoinSet::new();
+    for number in 0..SILENT {
+        let [.., high, low] = u64::try_from(number).expect("a small number").to_be_bytes();
+        flood.spawn(is_silent(IpAddr::V4(Ipv4Addr::new(127, 1, high, low)), to));
+        if number % 64 == 63 {
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+    let flooded = [served(&found, Some(&meter)).await, served(&found, None).await];
+    println!("longest wait of meter and verifier: {flooded:?}");
+    flood.shutdown().await;
 }

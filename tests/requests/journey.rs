@@ -6,13 +6,11 @@ use std::process::{Command, Output};
 
 use anyhow::{Context as _, Result, ensure};
 use attest_verifier::{AnyKeyConnection, ClientIdentity, Method};
-use measured_boot::manifest::{Purpose, ReferenceManifest};
 use serde_json::Value;
-use tre_tests::domain::{TRUST_DOMAIN as DOMAIN, TestDomain, now};
-use tre_tests::hosted::{Hosted, HostedMachine};
+use tre_tests::domain::{TRUST_DOMAIN as DOMAIN, TestDomain};
+use tre_tests::enrolled::Enrolled;
+use tre_tests::hosted::Hosted;
 use tre_tests::place;
-use tre_tests::trust::Reference;
-use tre_wire::json;
 use tre_wire::problem::{Problem, ProblemType};
 use tre_wire::role::Role;
 
@@ -24,21 +22,11 @@ struct Desk {
 
 impl Desk {
     async fn set() -> Result<Self> {
-        let domain = TestDomain::make("demo", |_| {})?;
-        let machine = HostedMachine::make(&domain, "box")?;
-        let reference = Reference::of_log(&domain, machine.event_log())?;
-        let hosted = machine.start()?;
-        let (address, tre_id) = (hosted.address().to_string(), "tre-1".parse()?);
-        reference.enrol(&domain, &address, machine.ek_roots(), &tre_id).await?;
-        // The command lines believe no manifest for DEMO; this domain's key signs another.
-        let mut manifest: ReferenceManifest = serde_json::from_slice(reference.manifest())?;
-        manifest.purpose = Purpose::Production;
-        let manifest = serde_json::to_vec(&manifest)?;
-        let (home, reason) = (domain.domain(), Some("a domain of tests"));
-        let signed = home.signer()?.sign(&manifest, home.purpose(), reason, now()?)?;
+        let Enrolled { domain, reference, hosted, .. } = Enrolled::make().await?;
+        let (manifest, signature) = reference.for_real_boxes(&domain)?;
         let desk = Self { domain, hosted };
         fs::write(desk.at("manifest.json"), manifest)?;
-        fs::write(desk.at("manifest.json.sig"), json::encode(&signed.signature)?)?;
+        fs::write(desk.at("manifest.json.sig"), signature)?;
         Ok(desk)
     }
 
@@ -147,7 +135,7 @@ async fn the_time_is_carried_with_three_commands() -> Result<()> {
     // The same token again says what is wrong with it.
     let again = desk.run("tre-client", &put, &[])?;
     let said = String::from_utf8_lossy(&again.stderr);
-    assert!(said.contains("found one that was; a token again"), "{said}");
+    assert!(said.contains("found one again that came into force"), "{said}");
     assert_eq!(again.status.code(), Some(1));
     Ok(())
 }

@@ -12,6 +12,8 @@ mod enrolment;
 mod fixture;
 mod flood;
 mod journey;
+mod lasting;
+mod listings;
 mod matrix;
 mod raw;
 mod renewal;

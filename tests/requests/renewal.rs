@@ -7,6 +7,7 @@ use pki::renew_tre::{TreRenewal, TreRenewalError};
 use pki::validity::Validity;
 use rand_core::OsRng;
 use tre_tests::domain::{TestDomain, now};
+use tre_tests::enrolled::Enrolled;
 use tre_tests::hosted::{Hosted, HostedMachine};
 use tre_tests::trust::Reference;
 use tre_wire::hex::HexBytes;
@@ -31,13 +32,8 @@ type Shown = (Vec<u8>, Vec<u8>);
 
 impl Stage {
     async fn set() -> Result<Self> {
-        let domain = TestDomain::make("demo", |_| {})?;
-        let machine = HostedMachine::make(&domain, "box")?;
-        let reference = Reference::of_log(&domain, machine.event_log())?;
-        let hosted = machine.start()?;
-        let tre = domain.domain().identity(Role::Tre, "tre-1".parse()?);
-        let address = hosted.address().to_string();
-        reference.enrol(&domain, &address, machine.ek_roots(), &tre.id).await?;
+        let Enrolled { domain, machine, reference, hosted, tre_id } = Enrolled::make().await?;
+        let tre = domain.domain().identity(Role::Tre, tre_id);
         Ok(Self { domain, machine, reference, hosted, tre })
     }
 
@@ -94,7 +90,7 @@ impl Stage {
     async fn attested(&self, open: &mut AnyKeyConnection) -> Result<Shown> {
         let answer = open.challenge().await?;
         let trust = self.reference.trust()?;
-        let server = answer.session.server_chain.first().expect("a leaf").to_vec();
+        let server = answer.session.as_ref().server_chain.first().expect("a leaf").to_vec();
         let quoting = answer.evidence.attestation_key_chain.first().expect("a leaf").0.clone();
         verdict::attest(&answer.evidence, answer.session, &self.tre, trust.reference(), now()?)?;
         Ok((server, quoting))

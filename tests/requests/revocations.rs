@@ -8,8 +8,8 @@ use attest_verifier::{AnyKeyConnection, ClientIdentity, Method, Response};
 use pki::revoke::Lists;
 use tre_client::revocations::load;
 use tre_tests::domain::{TestDomain, now};
+use tre_tests::enrolled::Enrolled;
 use tre_tests::hosted::{Hosted, HostedMachine};
-use tre_tests::trust::Reference;
 use tre_wire::bounds::BODY_BYTES;
 use tre_wire::hex::Hex32;
 use tre_wire::json;
@@ -28,12 +28,7 @@ struct Stage {
 
 impl Stage {
     async fn set() -> Result<Self> {
-        let domain = TestDomain::make("demo", |_| {})?;
-        let machine = HostedMachine::make(&domain, "box")?;
-        let reference = Reference::of_log(&domain, machine.event_log())?;
-        let hosted = machine.start()?;
-        let (address, tre_id) = (hosted.address().to_string(), "tre-1".parse()?);
-        reference.enrol(&domain, &address, machine.ek_roots(), &tre_id).await?;
+        let Enrolled { domain, machine, hosted, .. } = Enrolled::make().await?;
         Ok(Self { domain, machine, hosted })
     }
 

@@ -1,14 +1,15 @@
 //! No token, no slot; which tokens are refused, each by its own name; and a host that moves its
-//! clock by a day, which moves no slot.
-
-use std::ffi::OsStr;
+//! clocks by a day, which moves no slot.
 
 use anyhow::{Context as _, Result};
 use attest_verifier::{AnyKeyConnection, ClientIdentity, Method, Response};
 use pki::time_token::{self, SignedToken};
 use tre_tests::domain::{TestDomain, now};
+use tre_tests::enrolled::Enrolled;
 use tre_tests::hosted::{Hosted, HostedMachine};
-use tre_tests::trust::Reference;
+use tre_tests::moved_clock::{ATTACKS, Host, Stopped};
+use tre_tests::place;
+use tre_tests::teeth::Mutant;
 use tre_wire::hex::Hex32;
 use tre_wire::id::PeerId;
 use tre_wire::json;
@@ -17,9 +18,6 @@ use tre_wire::problem::{Problem, ProblemType};
 use tre_wire::role::Role;
 use tre_wire::time::{FORMAT, TimeChallenge, TimeToken};
 use tre_wire::units::UnixMillis;
-
-/// One slot of the policy `demo`. Unit: ms.
-const SLOT_MS: u64 = 2_000;
 
 /// One day. Unit: ms.
 const DAY_MS: u64 = 86_400_000;
@@ -33,12 +31,7 @@ struct Stage {
 
 impl Stage {
     async fn set() -> Result<Self> {
-        let domain = TestDomain::make("demo", |_| {})?;
-        let machine = HostedMachine::make(&domain, "box")?;
-        let reference = Reference::of_log(&domain, machine.event_log())?;
-        let hosted = machine.start()?;
-        let (address, tre_id) = (hosted.address().to_string(), "tre-1".parse()?);
-        reference.enrol(&domain, &address, machine.ek_roots(), &tre_id).await?;
+        let Enrolled { domain, machine, tre_id, .. } = Enrolled::make().await?;
         Ok(Self { domain, machine, tre_id })
     }
 
@@ -183,7 +176,7 @@ async fn each_bad_token_is_refused_by_its_name_and_changes_nothing() -> Result<(
     assert!(time.get() > 0);
     let found = problem(&put(&hosted, good.clone()).await?)?;
     assert_eq!(found.kind, ProblemType::Conflict, "{}", found.detail);
-    assert!(found.detail.contains("a token again"), "{}", found.detail);
+    assert!(found.detail.contains("found one again that came into force"), "{}", found.detail);
     // Another process of the same TRE knows nothing of that nonce.
     drop(hosted);
     let hosted = stage.machine.start()?;
@@ -193,38 +186,24 @@ async fn each_bad_token_is_refused_by_its_name_and_changes_nothing() -> Result<(
     Ok(())
 }
 
-/// Starts the box on a host whose real-time clock is `moved`, as the library faketime writes it.
-fn with_clock(machine: &HostedMachine, moved: &str) -> Result<Hosted> {
-    let moved = format!("FAKETIME={moved}");
-    let library = "LD_PRELOAD=/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
-    let others = ["FAKETIME_DONT_FAKE_MONOTONIC=1", "DONT_FAKE_MONOTONIC=1"];
-    let command = [&["env", library, &moved][..], &others].concat();
-    let command: Vec<&OsStr> = command.into_iter().map(OsStr::new).collect();
-    machine.start_under(&command, |_| {})
+#[tokio::test]
+async fn a_host_that_moves_its_clocks_by_a_day_moves_no_slot() -> Result<()> {
+    let host = Host::make().await?;
+    for attack in ATTACKS {
+        assert_eq!(host.play(attack).await?, None, "GOT IN: {}", attack.name);
+    }
+    Ok(())
 }
 
-#[tokio::test]
-async fn a_host_that_moves_its_clock_by_a_day_moves_no_slot() -> Result<()> {
-    let stage = Stage::set().await?;
-    // A box that nobody named yet shows what clock it has: the attack is one.
-    let probe = HostedMachine::make(&stage.domain, "probe")?;
-    for (moved, shown) in [("+1d", DAY_MS.cast_signed()), ("-1d", -DAY_MS.cast_signed())] {
-        let hosted = with_clock(&probe, moved)?;
-        let (theirs, ours) = (health(&hosted).await?.time, now()?);
-        let off = theirs.get().cast_signed() - ours.get().cast_signed() - shown;
-        assert!(off.unsigned_abs() < 60_000, "the clock was not moved: {theirs} for {ours}");
-        drop(hosted);
-
-        let hosted = with_clock(&stage.machine, moved)?;
-        assert_eq!(health(&hosted).await?.time.get(), 0, "GOT IN: it goes by the host's clock");
-        let before = now()?;
-        stage.set_time(&hosted).await?;
-        let found = health(&hosted).await?;
-        let after = now()?;
-        let within = before.get()..=after.get();
-        assert!(within.contains(&found.time.get()), "GOT IN: {} at {before}", found.time);
-        let slots = before.get() / SLOT_MS..=after.get() / SLOT_MS;
-        assert!(slots.contains(&found.slot.get()), "GOT IN: slot {:?}", found.slot);
+#[test]
+fn each_attack_on_the_clock_is_what_its_mutant_plays() -> Result<()> {
+    for attack in ATTACKS {
+        let Stopped::By(mutant) = attack.stopped else { continue };
+        let patch = place::root().join("tests/mutants").join(mutant).with_extension("patch");
+        let patch = Mutant::read(&patch)?;
+        assert_eq!(patch.runs(), Some("clock-attacks"), "{mutant} plays another");
+        let played = patch.attack();
+        assert!(played.split_whitespace().any(|word| word == attack.name), "{played}");
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, Result, ensure};
+use tre_tests::descriptors::LIMIT_OF_TRED;
 use tre_tests::domain::TestDomain;
 use tre_tests::hosted::HostedMachine;
 
@@ -29,7 +30,7 @@ const SAID: [&str; 6] = [
     "start filter, ",
     "empty bounding set, locked secure bits",
     "no capability",
-    "no core dump, no debugger, at most 8384 descriptors",
+    LIMIT_OF_TRED,
     "no capability, no new thread",
     "serving filter, ",
 ];

@@ -6,6 +6,9 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 /// What a process has open besides its connections.
 const OTHERS: u64 = 256;
 
+/// What `tred` says of its own limit: its connections, and what it has open besides.
+pub const LIMIT_OF_TRED: &str = "no core dump, no debugger, at most 8384 descriptors";
+
 /// Lets this process have `connections` open at once, and whatever it starts, too.
 ///
 /// # Errors

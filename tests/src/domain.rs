@@ -30,6 +30,9 @@ pub struct TestDomain {
 /// The name of every test domain.
 pub const TRUST_DOMAIN: &str = "grid.example";
 
+/// One slot of the policy `demo`. Unit: ms.
+pub const SLOT_MS: u64 = 2_000;
+
 /// The wall clock, for certificates.
 ///
 /// # Errors

@@ -102,7 +102,16 @@ impl HostedMachine {
         command: &[&OsStr],
         hear: impl FnMut(&str) + Send + 'static,
     ) -> Result<Hosted> {
-        self.launch(None, command, hear)
+        self.launch(Swtpm::start(&self.state)?, None, command, hear)
+    }
+
+    /// As [`Self::start_under`], with the TPM run by that other program, too.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::start`].
+    pub fn start_all_under(&self, command: &[&OsStr]) -> Result<Hosted> {
+        self.launch(Swtpm::start_under(&self.state, command)?, None, command, |_| {})
     }
 
     /// As [`Self::start`], on a TPM of which each quote takes `quote` at least.
@@ -111,16 +120,16 @@ impl HostedMachine {
     ///
     /// As [`Self::start`].
     pub fn start_slow(&self, quote: Duration) -> Result<Hosted> {
-        self.launch(Some(quote), &[], |_| {})
+        self.launch(Swtpm::start(&self.state)?, Some(quote), &[], |_| {})
     }
 
     fn launch(
         &self,
+        swtpm: Swtpm,
         quote: Option<Duration>,
         command: &[&OsStr],
         mut hear: impl FnMut(&str) + Send + 'static,
     ) -> Result<Hosted> {
-        let swtpm = Swtpm::start(&self.state)?;
         let log = fs::read(&self.event_log)?;
         let mut tpm = swtpm.connect()?;
         for event in EventLog::parse(&log)?.events() {

@@ -70,6 +70,21 @@ impl Reference {
         Self::sign(domain, hosted_manifest(&fs::read(event_log)?)?)
     }
 
+    /// The same manifest marked as for real boxes, and its signature file: the command lines believe
+    /// none that is marked as a demonstration's.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be signed.
+    pub fn for_real_boxes(&self, domain: &TestDomain) -> Result<(Vec<u8>, Vec<u8>)> {
+        let mut manifest: ReferenceManifest = serde_json::from_slice(&self.manifest)?;
+        manifest.purpose = Purpose::Production;
+        let file = serde_json::to_vec(&manifest)?;
+        let (home, reason) = (domain.domain(), (!manifest.locked).then_some("a domain of tests"));
+        let signed = home.signer()?.sign(&file, home.purpose(), reason, now()?)?;
+        Ok((file, json::encode(&signed.signature)?))
+    }
+
     /// Dates a manifest, from yesterday on for [`DAYS`], and signs it.
     fn sign(domain: &TestDomain, mut manifest: ReferenceManifest) -> Result<Self> {
         let now = now()?;

@@ -16,6 +16,7 @@ use measured_boot::manifest::Purpose;
 use tre_client::link::{Link, LinkError, Target};
 use tre_client::own::Own;
 use tre_tests::appliance::Appliance;
+use tre_tests::descriptors::LIMIT_OF_TRED;
 use tre_tests::domain::{TestDomain, WallClock, now};
 use tre_tests::trust::Reference;
 use tre_tests::{place, tools};
@@ -57,7 +58,7 @@ fn protected(console: &str) -> Result<()> {
         "root read-only, no devices, nothing else mounted",
         "empty bounding set, locked secure bits",
         "user 65534, no capability but to power off",
-        "no core dump, no debugger, at most 8384 descriptors",
+        LIMIT_OF_TRED,
         "start filter, ",
         "no capability, no new thread",
         "serving filter, ",

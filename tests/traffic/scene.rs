@@ -10,15 +10,15 @@ use tre_client::meter::{Meter, MeterError};
 use tre_client::own::Own;
 use tre_client::registrar::Registrar;
 use tre_tests::domain::{TestDomain, WallClock, now};
-use tre_tests::hosted::{Hosted, HostedMachine};
-use tre_tests::trust::Reference;
+use tre_tests::enrolled::Enrolled;
+use tre_tests::hosted::Hosted;
 use tre_wire::id::EventId;
 use tre_wire::message::dsm::{Direction, EventTerms};
-use tre_wire::message::meter::Bid;
+use tre_wire::message::meter::{Bid, Reading, ReceiptStatus};
 use tre_wire::message::registrar::ConnectionRecord;
 use tre_wire::problem::ProblemType;
 use tre_wire::role::Role;
-use tre_wire::units::{UnixMillis, Watts};
+use tre_wire::units::{UnixMillis, WattHours, Watts};
 
 use crate::relay::{Relay, Trace};
 
@@ -37,15 +37,19 @@ pub(crate) struct Scene {
     _tre: Hosted,
 }
 
+/// What a meter says of one slot.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Energy {
+    pub(crate) import_wh: WattHours,
+    pub(crate) export_wh: WattHours,
+    pub(crate) seq: u64,
+}
+
 impl Scene {
     /// Enrols a TRE, connects `meters` meters and opens `events` events.
     pub(crate) async fn set(meters: usize, events: usize) -> Result<Self> {
-        let domain = TestDomain::make("demo", |_| {})?;
-        let machine = HostedMachine::make(&domain, "box")?;
-        let reference = Reference::of_log(&domain, machine.event_log())?;
-        let tre = machine.start()?;
-        let (address, tre_id) = (tre.address().to_string(), "tre-1".parse()?);
-        reference.enrol(&domain, &address, machine.ek_roots(), &tre_id).await?;
+        let Enrolled { domain, reference, hosted: tre, tre_id, .. } = Enrolled::make().await?;
+        let address = tre.address().to_string();
         let (trust, clock) = (reference.trust()?, Arc::new(WallClock));
         let target = Target { address, tre_id, trust, clock };
         let deadline = UnixMillis::default();
@@ -121,6 +125,33 @@ impl Scene {
             Err(error) => return Err(error.into()),
         }
         ensure!(meter.link().attestations() == before, "the connection was made anew");
+        Ok(relay.take())
+    }
+
+    /// A meter sends the energy of the slot that runs; what passed on the wire, and what became of
+    /// it.
+    pub(crate) async fn send(
+        &mut self,
+        meter: usize,
+        energy: Energy,
+    ) -> Result<(Trace, ReceiptStatus)> {
+        let (relay, meter) = self.meters.get_mut(meter).context("a meter")?;
+        let slot = self.target.policy().slot_at(meter.tre_now());
+        let Energy { import_wh, export_wh, seq } = energy;
+        let reading = Reading { slot, import_wh, export_wh, seq };
+        // The TRE closes what was idle: the reading itself goes over a connection that stands.
+        meter.events().await?;
+        relay.take();
+        let answer = meter.send_readings(vec![reading]).await?;
+        let status = answer.receipts.first().context("a receipt")?.status;
+        Ok((relay.take(), status))
+    }
+
+    /// A meter asks what the TRE holds on it; what passed on the wire.
+    pub(crate) async fn account(&mut self, meter: usize) -> Result<Trace> {
+        let (relay, meter) = self.meters.get_mut(meter).context("a meter")?;
+        relay.take();
+        meter.account().await?;
         Ok(relay.take())
     }
 

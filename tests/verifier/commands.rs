@@ -7,12 +7,11 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use measured_boot::manifest::{Purpose, ReferenceManifest};
 use pki::file::{self, Access};
 use rcgen::{KeyPair, PublicKeyData as _};
 use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use tre_tests::domain::now;
 use tre_tests::hosted::{Hosted, log_of_another_image};
 use tre_tests::place;
 use tre_wire::role::Role;
@@ -23,7 +22,8 @@ use super::Household;
 fn options(household: &Household) -> Vec<String> {
     let at = |name: &str| household.domain.folder().join(name);
     let (manifest, signature) = (at("manifest.json"), at("manifest.json.sig"));
-    let (file, signed) = for_real_boxes(household);
+    let for_real_boxes = household.reference.for_real_boxes(&household.domain);
+    let (file, signed) = for_real_boxes.expect("signed");
     fs::write(&manifest, file).expect("a manifest");
     fs::write(&signature, signed).expect("its signature");
     let shown = |path: &Path| path.to_str().expect("a path").to_owned();
@@ -38,19 +38,6 @@ fn options(household: &Household) -> Vec<String> {
         options.extend([option.to_owned(), shown(&file)]);
     }
     options
-}
-
-/// The command line takes no manifest that is marked as a demonstration's: here is the same one,
-/// marked as for real boxes, and signed by a domain that ends with the test.
-pub(super) fn for_real_boxes(household: &Household) -> (Vec<u8>, Vec<u8>) {
-    let manifest = serde_json::from_slice(household.reference.manifest()).expect("a manifest");
-    let manifest = ReferenceManifest { purpose: Purpose::Production, ..manifest };
-    let file = serde_json::to_vec(&manifest).expect("JSON");
-    let reason = (!manifest.locked).then_some("a domain of tests");
-    let (domain, now) = (household.domain.domain(), now().expect("the time"));
-    let signer = domain.signer().expect("a release key");
-    let signed = signer.sign(&file, domain.purpose(), reason, now).expect("signed");
-    (file, serde_json::to_vec(&signed.signature).expect("JSON"))
 }
 
 fn command(name: &str, running: &str, household: &Household, more: &[&str]) -> Command {
@@ -112,9 +99,10 @@ impl Drop for Carrier {
     }
 }
 
-fn carrier(household: &Household, running: &Hosted) -> Carrier {
+fn carrier(household: &Household, running: &Hosted, lists: &[&str]) -> Carrier {
     let meter = household.domain.credential(Role::Meter, "meter-1").expect("a credential");
     let more = ["--every", "1", "--identity", meter.to_str().expect("a path")];
+    let more = [&more[..], lists].concat();
     let address = running.address().to_string();
     let mut proxy = command("proxy", &address, household, &more);
     let mut child = proxy.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("runs");
@@ -122,6 +110,35 @@ fn carrier(household: &Household, running: &Hosted) -> Carrier {
     BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
     let address = line.trim().strip_prefix("listening on ").expect("where it listens").to_owned();
     Carrier { child, address }
+}
+
+/// The TRE's keys on a list that came when the proxy had long begun.
+#[tokio::test]
+async fn a_proxy_closes_when_the_tre_is_revoked_while_it_runs() {
+    let (household, running) = Household::make().await;
+    let at = |name: &str| household.domain.folder().join(name).to_str().expect("UTF-8").to_owned();
+    let list = at("revocations.json");
+    let revoke = |more: &[&str]| {
+        let home = household.domain.home();
+        let home = home.to_str().expect("UTF-8");
+        let mut command = Command::new(place::program("tre-pki").expect("built"));
+        command.args(["revoke", "--domain", home, "--out", &list]).args(more);
+        let output = command.output().expect("runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    revoke(&["--refresh"]);
+    let key = household.domain.home().join("status.pem");
+    let key = key.to_str().expect("UTF-8");
+    let proxy = carrier(&household, &running, &["--revocations", &list, "--status-key", key]);
+    let mut plain = connect(&proxy);
+    plain.write_all(b"GET /v1/account HTTP/1.1\r\nhost: tre-1\r\n\r\n").expect("sent");
+    let mut status = [0; 9];
+    plain.read_exact(&mut status).expect("an answer through the proxy");
+    revoke(&["tre", "tre-1", "--reason", "key-compromise"]);
+    // It ends, however it ends; a proxy that kept it open would run into the bound.
+    if let Err(error) = plain.read_to_end(&mut Vec::new()) {
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{error}");
+    }
 }
 
 /// Software that knows nothing of attestation: a plain connection to this machine.
@@ -134,7 +151,7 @@ fn connect(proxy: &Carrier) -> TcpStream {
 #[tokio::test]
 async fn a_proxy_carries_to_a_proven_tre_and_closes_when_it_falls_silent() {
     let (household, running) = Household::make().await;
-    let proxy = carrier(&household, &running);
+    let proxy = carrier(&household, &running, &[]);
     let mut plain = connect(&proxy);
     plain.write_all(b"GET /v1/account HTTP/1.1\r\nhost: tre-1\r\n\r\n").expect("sent");
     let mut status = [0; 9];
@@ -150,6 +167,25 @@ async fn a_proxy_carries_to_a_proven_tre_and_closes_when_it_falls_silent() {
     let mut nothing = Vec::new();
     let ended = later.read_to_end(&mut nothing);
     assert!(nothing.is_empty(), "{ended:?}: {nothing:?}");
+}
+
+/// Its kernel holds every socket open, and nobody answers behind them: the attestation beside the
+/// connection runs into its bounds (10 s to connect, 20 s to shake hands, 60 s to answer).
+#[tokio::test]
+async fn a_proxy_closes_when_the_tre_stands_still_with_its_sockets_open() {
+    let (household, running) = Household::make().await;
+    let proxy = carrier(&household, &running, &[]);
+    let mut plain = connect(&proxy);
+    plain.set_read_timeout(Some(Duration::from_secs(100))).expect("a bound");
+    plain.write_all(b"GET /v1/account HTTP/1.1\r\nhost: tre-1\r\n\r\n").expect("sent");
+    let mut status = [0; 9];
+    plain.read_exact(&mut status).expect("an answer through the proxy");
+    let process = Pid::from_raw(running.id().try_into().expect("a process id"));
+    kill_process(process.expect("a process id"), Signal::STOP).expect("stopped");
+    // It ends, however it ends; a proxy that kept it open would run into the bound.
+    if let Err(error) = plain.read_to_end(&mut Vec::new()) {
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{error}");
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,6 @@ use tre_tests::place;
 use tre_wire::role::Role;
 
 use super::Household;
-use super::commands::for_real_boxes;
 
 fn run(folder: &Path, address: &str) -> Output {
     let program = place::program("examples/health");
@@ -21,7 +20,8 @@ async fn the_example_of_the_documentation_speaks_to_a_proven_tre_and_to_no_other
     let (household, running) = Household::make().await;
     let folder = tempfile::tempdir().expect("a folder");
     let at = |name: &str| folder.path().join(name);
-    let (manifest, signature) = for_real_boxes(&household);
+    let (manifest, signature) =
+        household.reference.for_real_boxes(&household.domain).expect("signed");
     fs::write(at("manifest.json"), manifest).expect("a manifest");
     fs::write(at("manifest.json.sig"), signature).expect("its signature");
     let meter = household.domain.credential(Role::Meter, "meter-1").expect("a credential");

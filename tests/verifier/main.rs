@@ -16,6 +16,7 @@ use attest_verifier::core::past::PastError;
 use attest_verifier::core::refusal::Refusal;
 use attest_verifier::{AttestError, AttestedStream, ClientIdentity, Memory};
 use tre_tests::domain::{TestDomain, now};
+use tre_tests::enrolled::Enrolled;
 use tre_tests::hosted::{Hosted, HostedMachine};
 use tre_tests::trust::Reference;
 use tre_wire::id::PeerId;
@@ -31,15 +32,9 @@ struct Household {
 
 impl Household {
     async fn make() -> (Self, Hosted) {
-        let domain = TestDomain::make("demo", |_| {}).expect("a domain");
-        let machine = HostedMachine::make(&domain, "box").expect("a machine");
-        let reference = Reference::of_log(&domain, machine.event_log()).expect("a reference");
-        let running = machine.start().expect("a TRE");
-        let tre_id: PeerId = "tre-1".parse().expect("a name");
-        let address = running.address().to_string();
-        let enrolled = reference.enrol(&domain, &address, machine.ek_roots(), &tre_id).await;
-        enrolled.expect("enrolled");
-        (Self { domain, machine, reference, tre_id }, running)
+        let enrolled = Enrolled::make().await.expect("an enrolled TRE");
+        let Enrolled { domain, machine, reference, hosted, tre_id } = enrolled;
+        (Self { domain, machine, reference, tre_id }, hosted)
     }
 
     /// Tells a box that was started again what time it is.

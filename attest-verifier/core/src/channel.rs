@@ -4,6 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use measured_boot::digest::{Sha256Digest, sha256};
+use ring::error::Unspecified;
+use ring::rand::SecureRandom;
 use rustls_pki_types::CertificateDer;
 use tre_wire::role::Identity;
 use tre_wire::units::UnixMillis;
@@ -12,12 +14,14 @@ use crate::chain::{self, ChainError, Purpose};
 use crate::check::{Check, Mismatch, Sides, mismatch_is_error};
 use crate::reference::Reference;
 
-/// This end's view of one TLS connection and the one nonce sent over it.
+/// This end's view of one TLS connection and the one nonce sent over it, as plain bytes: what a log
+/// of verdicts keeps, so that each can be derived again.
 ///
-/// Not `Clone`: an appraisal consumes it, so a nonce is answered once.
-#[derive(Debug)]
-pub struct Session {
-    /// 32 random bytes that were sent as the nonce and will never be sent again.
+/// Anybody can write one down, so what is judged over it proves nothing of a present connection:
+/// it ends as [`Attested<View>`](crate::verdict::Attested), which is no [`Attested`](crate::verdict::Attested).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct View {
+    /// The nonce.
     pub nonce: [u8; 32],
     /// This end's exporter under [`tre_wire::attestation::EXPORTER_LABEL`].
     pub exporter: [u8; 32],
@@ -27,7 +31,88 @@ pub struct Session {
     pub client_key: Option<Sha256Digest>,
 }
 
+/// A [`View`] whose nonce was drawn here, for this session, and is answered once.
+///
+/// The nonce can come from nowhere but a random source of *ring*: its trait is sealed, so no caller
+/// can bring a source, or a nonce, of its own:
+///
+/// ```compile_fail,E0423
+/// use attest_verifier_core::channel::{Session, View};
+///
+/// fn of_a_nonce_that_was_used(view: View) -> Session {
+///     Session(view)
+/// }
+/// ```
+///
+/// ```compile_fail,E0277
+/// use attest_verifier_core::channel::Session;
+///
+/// struct Constant;
+///
+/// fn of_a_source_that_is_none() {
+///     let _session = Session::open(&Constant, [0; 32], Vec::new(), None);
+/// }
+/// ```
+///
+/// An appraisal consumes it, and there is no second of it:
+///
+/// ```compile_fail,E0382
+/// use attest_verifier_core::channel::Session;
+/// use attest_verifier_core::stage::Claimed;
+///
+/// fn answered_twice(session: Session, first: Claimed<'_>, second: Claimed<'_>) {
+///     let _first = first.check_channel(session);
+///     let _second = second.check_channel(session);
+/// }
+/// ```
+///
+/// ```compile_fail,E0599
+/// use attest_verifier_core::channel::Session;
+///
+/// fn kept(session: &Session) -> Session {
+///     Session::clone(session)
+/// }
+/// ```
+#[derive(Debug, Eq, PartialEq)]
+pub struct Session(View);
+
 impl Session {
+    /// Draws the nonce of a new session over one connection, as this end sees it.
+    ///
+    /// # Errors
+    ///
+    /// [`Unspecified`] if `random` has nothing to give.
+    pub fn open(
+        random: &dyn SecureRandom,
+        exporter: [u8; 32],
+        server_chain: Vec<CertificateDer<'static>>,
+        client_key: Option<Sha256Digest>,
+    ) -> Result<Self, Unspecified> {
+        let mut nonce = [0; 32];
+        random.fill(&mut nonce)?;
+        Ok(Self(View { nonce, exporter, server_chain, client_key }))
+    }
+
+    /// What is sent: the nonce.
+    #[must_use]
+    pub const fn nonce(&self) -> [u8; 32] {
+        self.0.nonce
+    }
+}
+
+impl AsRef<View> for Session {
+    fn as_ref(&self) -> &View {
+        &self.0
+    }
+}
+
+impl AsRef<Self> for View {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+impl View {
     /// SHA-256 of the server certificate's SubjectPublicKeyInfo (DER).
     ///
     /// # Errors

@@ -31,7 +31,6 @@ pub mod check;
 pub mod claim;
 pub mod closest;
 pub mod denylist;
-pub mod document;
 pub mod key;
 pub mod measured;
 pub mod past;

@@ -10,7 +10,7 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use tre_wire::attestation::{Evidence, Leaf, PathError};
 
 use crate::chain::ChainError;
-use crate::channel::Session;
+use crate::channel::View;
 use crate::check::{Check, Mismatch, Sides, mismatch_is_error};
 
 /// Why the bytes are not what the attestation key signed.
@@ -186,10 +186,7 @@ pub(crate) fn check_signer(quote: &Quote, key: &AikPublic) -> Result<(), Stateme
 /// # Errors
 ///
 /// [`BindingError::ServerKey`] and [`BindingError::Path`].
-pub fn expected_answer(
-    evidence: &Evidence,
-    session: &Session,
-) -> Result<Sha256Digest, BindingError> {
+pub fn expected_answer(evidence: &Evidence, session: &View) -> Result<Sha256Digest, BindingError> {
     let server_key = session.server_key().map_err(|cause| BindingError::ServerKey { cause })?;
     let leaf = Leaf {
         nonce: session.nonce,
@@ -208,7 +205,7 @@ pub fn expected_answer(
 pub(crate) fn check_binding(
     evidence: &Evidence,
     quote: &Quote,
-    session: &Session,
+    session: &View,
 ) -> Result<(), BindingError> {
     let expected = expected_answer(evidence, session)?;
     let found = Sha256Digest(quote.extra_data);

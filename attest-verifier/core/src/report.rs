@@ -14,7 +14,7 @@ use tre_wire::message::StartState;
 use tre_wire::role::Identity;
 use tre_wire::units::UnixMillis;
 
-use crate::channel::{self, Session};
+use crate::channel::{self, View};
 use crate::check::{Check, Mismatch, Sides};
 use crate::closest::{Closest, Considered};
 use crate::measured::AppraisalError;
@@ -39,7 +39,7 @@ pub struct CheckReport {
 #[must_use]
 pub fn examine(
     evidence: &Evidence,
-    session: &Session,
+    session: &View,
     identity: &Identity,
     reference: &Reference,
     now: UnixMillis,
@@ -77,7 +77,7 @@ pub fn examine_stored(
 #[must_use]
 pub fn examine_unenrolled(
     evidence: &Evidence,
-    session: &Session,
+    session: &View,
     reference: &Reference,
     now: UnixMillis,
 ) -> Vec<CheckReport> {
@@ -183,7 +183,7 @@ impl Rows {
     fn quote(
         &mut self,
         evidence: &Evidence,
-        session: Option<&Session>,
+        session: Option<&View>,
         key: Option<&AikPublic>,
         denying: Option<&Reference>,
     ) {

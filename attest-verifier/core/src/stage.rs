@@ -7,15 +7,20 @@
 //!
 //! Three ways lead through them, told apart by a type parameter: [`Live`] evidence ends as
 //! [`Attested`], a box that is not enrolled as [`AppraisedUnenrolled`], evidence from files as
-//! [`Appraised`]. Nothing turns one of these into another, and no stage can be left out:
+//! [`Appraised`]. The first two say by a type parameter of their own what they were held against: a
+//! [`Session`](channel::Session), whose nonce was drawn here, or the [`View`] that a log kept of one.
+//! Nothing turns one of these into another, and no stage can be left out:
 //!
 //! ```compile_fail,E0599
+//! use attest_verifier_core::channel::Session;
 //! use attest_verifier_core::stage::{Keyed, Live};
 //!
-//! fn read_before_the_signature_is_checked(keyed: Keyed<'_, Live<'_>>) {
+//! fn read_before_the_signature_is_checked(keyed: Keyed<'_, Live<'_, Session>>) {
 //!     let _stated = keyed.read();
 //! }
 //! ```
+
+mod mode;
 
 use measured_boot::digest::Sha256Digest;
 use measured_boot::manifest::ReleaseNumber;
@@ -26,7 +31,7 @@ use tre_wire::message::StartState;
 use tre_wire::role::Identity;
 use tre_wire::units::UnixMillis;
 
-use crate::channel::{self, ChannelError, Session};
+use crate::channel::{self, ChannelError, View};
 use crate::claim::{self, ClaimError};
 use crate::closest::Closest;
 use crate::denylist::{self, FirmwareError};
@@ -35,6 +40,8 @@ use crate::measured::{self, AppraisalError, TimeError};
 use crate::quote::{self, BindingError, PcrError, QuoteSignatureError, StatementError};
 use crate::reference::Reference;
 use crate::verdict::{Appraised, AppraisedUnenrolled, Attested, Facts};
+
+pub use mode::{Enrolling, Live, Unbound};
 
 /// Evidence of which nothing is believed yet.
 #[derive(Clone, Copy, Debug)]
@@ -68,41 +75,9 @@ pub struct ClaimedNew<'a> {
 
 /// The TLS connection leads to the TRE that is asked for.
 #[derive(Debug)]
-pub struct Channelled<'a> {
+pub struct Channelled<'a, S> {
     case: Case<'a>,
-    mode: Live<'a>,
-}
-
-/// Evidence from a connection that leads to the TRE asked for.
-#[derive(Debug)]
-pub struct Live<'a> {
-    identity: &'a Identity,
-    session: Session,
-    server_key: Sha256Digest,
-}
-
-/// Evidence from a connection to a box that nobody has certified.
-#[derive(Debug)]
-pub struct Enrolling {
-    session: Session,
-}
-
-/// Evidence from files: nobody knows for whom it was made.
-#[derive(Debug)]
-pub struct Unbound<'a> {
-    identity: &'a Identity,
-}
-
-impl AsRef<Session> for Live<'_> {
-    fn as_ref(&self) -> &Session {
-        &self.session
-    }
-}
-
-impl AsRef<Session> for Enrolling {
-    fn as_ref(&self) -> &Session {
-        &self.session
-    }
+    mode: Live<'a, S>,
 }
 
 /// The attestation key is fit, and certified where it must be.
@@ -200,10 +175,13 @@ impl<'a> Claimed<'a> {
     /// # Errors
     ///
     /// [`ChannelError`].
-    pub fn check_channel(self, session: Session) -> Result<Channelled<'a>, ChannelError> {
+    pub fn check_channel<S: AsRef<View>>(
+        self,
+        session: S,
+    ) -> Result<Channelled<'a, S>, ChannelError> {
         let Self { case, identity } = self;
-        let server_key =
-            channel::check_server(&session.server_chain, case.reference, identity, case.now)?;
+        let chain = &session.as_ref().server_chain;
+        let server_key = channel::check_server(chain, case.reference, identity, case.now)?;
         Ok(Channelled { case, mode: Live { identity, session, server_key } })
     }
 
@@ -219,13 +197,13 @@ impl<'a> Claimed<'a> {
     }
 }
 
-impl<'a> Channelled<'a> {
+impl<'a, S> Channelled<'a, S> {
     /// The attestation key is the asked-for TRE's.
     ///
     /// # Errors
     ///
     /// [`KeyError`].
-    pub fn check_key(self) -> Result<Keyed<'a, Live<'a>>, KeyError> {
+    pub fn check_key(self) -> Result<Keyed<'a, Live<'a, S>>, KeyError> {
         let Self { case, mode } = self;
         let key = case.check_certified(mode.identity)?;
         Ok(Keyed { case, mode, key })
@@ -238,7 +216,10 @@ impl<'a> ClaimedNew<'a> {
     /// # Errors
     ///
     /// [`KeyError`].
-    pub fn check_key(self, session: Session) -> Result<Keyed<'a, Enrolling>, KeyError> {
+    pub fn check_key<S: AsRef<View>>(
+        self,
+        session: S,
+    ) -> Result<Keyed<'a, Enrolling<S>>, KeyError> {
         key::check_no_chain(self.case.evidence)?;
         let key = key::check_profile(self.case.evidence)?;
         Ok(Keyed { case: self.case, mode: Enrolling { session }, key })
@@ -270,7 +251,7 @@ impl<'a, M> Signed<'a, M> {
     }
 }
 
-impl<'a, M: AsRef<Session>> Stated<'a, M> {
+impl<'a, M: AsRef<View>> Stated<'a, M> {
     /// The quote answers our nonce, on our connection.
     ///
     /// # Errors
@@ -304,11 +285,11 @@ impl<'a, M> Admitted<'a, M> {
     }
 }
 
-impl<'a> Admitted<'a, Enrolling> {
+impl<'a, S> Admitted<'a, Enrolling<S>> {
     /// Goes on without: whose TPM it is, nobody has certified yet. Who enrols the box asks the
     /// denylist once it has the endorsement key's certificate.
     #[must_use]
-    pub fn without_firmware(self) -> Allowed<'a, Enrolling> {
+    pub fn without_firmware(self) -> Allowed<'a, Enrolling<S>> {
         Allowed(self.0)
     }
 }
@@ -360,26 +341,26 @@ impl<M> Measured<'_, M> {
     }
 }
 
-impl Measured<'_, Live<'_>> {
+impl<S> Measured<'_, Live<'_, S>> {
     /// The TRE's time is ours, within [`CLOCK_BOUND_MS`](measured::CLOCK_BOUND_MS).
     ///
     /// # Errors
     ///
     /// [`TimeError`].
-    pub fn check_time(self) -> Result<Attested, TimeError> {
+    pub fn check_time(self) -> Result<Attested<S>, TimeError> {
         let Keyed { case, mode, .. } = &self.stated.keyed;
         measured::check_time(case.evidence, case.now)?;
         Ok(Attested::new(mode.identity.clone(), mode.server_key, self.facts()))
     }
 }
 
-impl Measured<'_, Enrolling> {
+impl<S> Measured<'_, Enrolling<S>> {
     /// The box's time is ours, within [`CLOCK_BOUND_MS`](measured::CLOCK_BOUND_MS).
     ///
     /// # Errors
     ///
     /// [`TimeError`].
-    pub fn check_time(self) -> Result<AppraisedUnenrolled, TimeError> {
+    pub fn check_time(self) -> Result<AppraisedUnenrolled<S>, TimeError> {
         let case = &self.stated.keyed.case;
         measured::check_time(case.evidence, case.now)?;
         let attestation_key = case.evidence.attestation_key.0.clone();

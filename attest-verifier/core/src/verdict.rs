@@ -1,6 +1,7 @@
 //! What an appraisal ends as, and the three ways through its stages.
 
 use alloc::vec::Vec;
+use core::marker::PhantomData;
 
 use measured_boot::digest::Sha256Digest;
 use measured_boot::manifest::ReleaseNumber;
@@ -10,7 +11,7 @@ use tre_wire::attestation::Evidence;
 use tre_wire::role::Identity;
 use tre_wire::units::UnixMillis;
 
-use crate::channel::Session;
+use crate::channel::{Session, View};
 use crate::past::{Past, PastError};
 use crate::reference::Reference;
 use crate::refusal::Refusal;
@@ -39,8 +40,8 @@ pub struct Facts {
 
 /// Proof that the other end of a connection is the TRE asked for, running exactly the reference.
 ///
-/// For this connection and this moment. Only the stages of [`crate::stage`] make one; evidence
-/// from a file, or of a box that nobody certified, never becomes one:
+/// For this connection and this moment. Only the stages of [`crate::stage`] make one, and only of a
+/// [`Session`]; evidence from a file or a log, or of a box that nobody certified, never becomes one:
 ///
 /// ```compile_fail,E0277
 /// use attest_verifier_core::verdict::{Appraised, Attested};
@@ -57,16 +58,26 @@ pub struct Facts {
 ///     appraised.into()
 /// }
 /// ```
+///
+/// ```compile_fail,E0308
+/// use attest_verifier_core::channel::View;
+/// use attest_verifier_core::verdict::Attested;
+///
+/// fn from_a_log(derived_again: Attested<View>) -> Attested {
+///     derived_again
+/// }
+/// ```
 #[derive(Debug, Eq, PartialEq)]
-pub struct Attested {
+pub struct Attested<S = Session> {
     identity: Identity,
     server_key: Sha256Digest,
     facts: Facts,
+    over: PhantomData<S>,
 }
 
-impl Attested {
+impl<S> Attested<S> {
     pub(crate) const fn new(identity: Identity, server_key: Sha256Digest, facts: Facts) -> Self {
-        Self { identity, server_key, facts }
+        Self { identity, server_key, facts, over: PhantomData }
     }
 
     /// Goes on only if nothing in it is older than `past`, which was known before the nonce was
@@ -108,14 +119,15 @@ impl Attested {
 /// Proof that the other end of a connection runs exactly the reference, on some TPM: what an
 /// authority wants to know before it certifies. It says nothing of whose TPM that is.
 #[derive(Debug, Eq, PartialEq)]
-pub struct AppraisedUnenrolled {
+pub struct AppraisedUnenrolled<S = Session> {
     attestation_key: Vec<u8>,
     facts: Facts,
+    over: PhantomData<S>,
 }
 
-impl AppraisedUnenrolled {
+impl<S> AppraisedUnenrolled<S> {
     pub(crate) const fn new(attestation_key: Vec<u8>, facts: Facts) -> Self {
-        Self { attestation_key, facts }
+        Self { attestation_key, facts, over: PhantomData }
     }
 
     /// TPMT_PUBLIC of the attestation key that signed; its profile was checked. `[TPM2-P2]`
@@ -156,18 +168,19 @@ impl Appraised {
     }
 }
 
-/// Appraises what a TRE answered over a connection. The session, with its nonce, is spent.
+/// Appraises what a TRE answered over a connection. The session, with its nonce, is spent. Over the
+/// [`View`] that a log kept of one, derives the verdict of then again, by the same stages.
 ///
 /// # Errors
 ///
 /// [`Refusal`] of the first check that failed, in the order of [`crate::check::Check`].
-pub fn attest(
+pub fn attest<S: AsRef<View>>(
     evidence: &Evidence,
-    session: Session,
+    session: S,
     identity: &Identity,
     reference: &Reference,
     now: UnixMillis,
-) -> Result<Attested, Refusal> {
+) -> Result<Attested<S>, Refusal> {
     let claimed = Unverified::new(evidence, reference, now).claims_tre(identity)?;
     let keyed = claimed.check_channel(session)?.check_key()?;
     let admitted = keyed.verify_signature()?.read()?.check_binding()?;
@@ -180,12 +193,12 @@ pub fn attest(
 /// # Errors
 ///
 /// [`Refusal`] of the first check that failed.
-pub fn appraise_unenrolled(
+pub fn appraise_unenrolled<S: AsRef<View>>(
     evidence: &Evidence,
-    session: Session,
+    session: S,
     reference: &Reference,
     now: UnixMillis,
-) -> Result<AppraisedUnenrolled, Refusal> {
+) -> Result<AppraisedUnenrolled<S>, Refusal> {
     let claimed = Unverified::new(evidence, reference, now).claims_new()?;
     let keyed = claimed.check_key(session)?;
     let admitted = keyed.verify_signature()?.read()?.check_binding()?;

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use attest_verifier::core::document::check_kept;
 use attest_verifier::core::wire::deployment::{self, Deployment};
 use attest_verifier::core::wire::json;
 use attest_verifier::core::wire::message::kept::{Content, Kept};
 use attest_verifier::core::wire::units::UnixMillis;
+use attest_verifier::document::check_kept;
 use attest_verifier::read_file;
 use clap::Args;
 use serde::de::DeserializeOwned;

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::{Ending, Explain, answer};
 
 pub(crate) async fn run(command: &Explain, now: UnixMillis) -> anyhow::Result<Ending> {
-    let trust = command.reference.load(now)?;
+    let trust = command.reference.load(now).await?;
     let evidence = evidence(&command.evidence).await?;
     let manifest = trust.closest_to(&evidence, now).manifest();
     let image = command.image.as_deref();

@@ -14,7 +14,7 @@ pub(crate) async fn run(fetch: &Fetch) -> anyhow::Result<Ending> {
         Ok(answer) => answer,
         Err(error) => return Ok(Ending::without_evidence(&error)),
     };
-    export(&fetch.out, &evidence, &quote::expected_answer(&evidence, &session))?;
+    export(&fetch.out, &evidence, &quote::expected_answer(&evidence, session.as_ref()))?;
     let folder = fetch.out.display();
     answer(&format!(
         "evidence written to {folder}; it is not verified: use `attest-verifier verify`"

@@ -9,6 +9,7 @@ pub(crate) mod forget;
 pub(crate) mod generate;
 mod json;
 pub(crate) mod proxy;
+pub(crate) mod reference;
 pub(crate) mod replay;
 mod table;
 pub(crate) mod verify;

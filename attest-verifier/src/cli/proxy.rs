@@ -4,17 +4,14 @@ use core::time::Duration;
 
 use anyhow::Context as _;
 use attest_verifier::core::wire::units::UnixMillis;
-use attest_verifier::{ClientIdentity, Memory, Proxy as Carrier, Told, Trust, Upstream};
+use attest_verifier::{ClientIdentity, Memory, Proxy as Carrier, RELOAD, Told, Trust, Upstream};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::{Ending, Proxy, answer, complain, now};
 
-/// How often the reference files are read again, unless a TRE is attested more often.
-const RELOAD: Duration = Duration::from_secs(60);
-
 pub(crate) async fn run(proxy: &Proxy) -> anyhow::Result<Ending> {
-    let (sender, trust) = watch::channel(Some(load(proxy)?));
+    let (sender, trust) = watch::channel(Some(load(proxy).await?));
     let identity = proxy.identity.as_deref().map(ClientIdentity::load);
     let identity = identity.transpose().context("--identity")?;
     let upstream = Upstream {
@@ -35,8 +32,8 @@ pub(crate) async fn run(proxy: &Proxy) -> anyhow::Result<Ending> {
 }
 
 /// What a TRE is held against.
-fn load(proxy: &Proxy) -> anyhow::Result<Trust> {
-    let trust = proxy.reference.load(now()?)?;
+async fn load(proxy: &Proxy) -> anyhow::Result<Trust> {
+    let trust = proxy.reference.load(now()?).await?;
     Ok(match &proxy.remember {
         Some(file) => trust.remembering(Memory::at(file)?),
         None => trust,
@@ -47,7 +44,7 @@ fn load(proxy: &Proxy) -> anyhow::Result<Trust> {
 async fn reload(proxy: &Proxy, trust: &watch::Sender<Option<Trust>>) {
     while !trust.is_closed() {
         sleep(RELOAD.min(Duration::from_secs(proxy.every))).await;
-        let loaded = load(proxy);
+        let loaded = load(proxy).await;
         if let Err(error) = &loaded {
             complain(format_args!("nobody is believed: {error:#}"));
         }
@@ -73,6 +70,9 @@ fn tell(told: Told<'_>) {
         }
         Told::Refused(error) => complain(format_args!("not attested, nothing carried: {error}")),
         Told::Changed => complain("another boot or another box: all connections closed"),
+        Told::NotAccepted(error) => {
+            complain(format_args!("a connection was not accepted, trying on: {error}"));
+        }
         Told::Full => complain("too many connections: one refused"),
         _ => {}
     }

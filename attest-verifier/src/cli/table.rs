@@ -2,7 +2,7 @@
 
 use core::fmt::Write as _;
 
-use attest_verifier::ImageFinding;
+use attest_verifier::{ImageFinding, what_to_do};
 
 use super::verify::{Conclusion, Outcome};
 
@@ -45,7 +45,8 @@ pub(crate) fn show(outcome: &Outcome<'_>) -> String {
         Conclusion::Refused(refusal) => {
             let all = outcome.checks.len();
             let failed = outcome.checks.iter().filter(|check| !check.ok).count();
-            format!("\nREFUSED: {address}: {failed} of {all} checks failed, first {refusal}")
+            let hint = what_to_do(refusal);
+            format!("\nREFUSED: {address}: {failed} of {all} checks failed, first {refusal}{hint}")
         }
     };
     line(&mut shown, &verdict);

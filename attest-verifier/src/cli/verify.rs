@@ -17,8 +17,12 @@ use super::{json, table};
 use crate::{Ending, Verify, answer, complain};
 
 /// Examines evidence from files.
-pub(crate) fn stored(verify: &Verify, path: &Path, now: UnixMillis) -> anyhow::Result<Ending> {
-    let trust = verify.reference.load(now)?;
+pub(crate) async fn stored(
+    verify: &Verify,
+    path: &Path,
+    now: UnixMillis,
+) -> anyhow::Result<Ending> {
+    let trust = verify.reference.load(now).await?;
     let evidence = load_evidence(path)?;
     let examination = examine_stored(&evidence, &verify.tre_id, &trust, now);
     let manifest = trust.closest_to(&evidence, now).manifest();
@@ -84,8 +88,12 @@ pub(crate) enum Conclusion<'a> {
 }
 
 impl Job {
-    pub(crate) fn load(verify: &Verify, address: &str, now: UnixMillis) -> anyhow::Result<Self> {
-        let mut trust = verify.reference.load(now)?;
+    pub(crate) async fn load(
+        verify: &Verify,
+        address: &str,
+        now: UnixMillis,
+    ) -> anyhow::Result<Self> {
+        let mut trust = verify.reference.load(now).await?;
         if let Some(file) = &verify.remember {
             trust = trust.remembering(Memory::at(file)?);
         }

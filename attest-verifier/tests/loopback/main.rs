@@ -26,6 +26,10 @@ mod identity;
 #[cfg(test)]
 mod image;
 #[cfg(test)]
+mod list_server;
+#[cfg(test)]
+mod lists;
+#[cfg(test)]
 mod memory;
 #[cfg(test)]
 mod misuse;
@@ -49,3 +53,5 @@ mod tools;
 mod trust;
 #[cfg(test)]
 mod watch;
+#[cfg(test)]
+mod watch_grounds;

@@ -9,8 +9,10 @@ use attest_verifier::core::measured_boot::tpm::ClockInfo;
 use attest_verifier::core::past::PastError;
 use attest_verifier::core::refusal::Refusal;
 use attest_verifier::{
-    AttestError, AttestedStream, ClientIdentity, Memory, MemoryError, Trust, examine,
+    AttestError, AttestedStream, ClientIdentity, KeepError, Memory, MemoryError, Trust, examine,
 };
+
+use rcgen::KeyPair;
 
 use crate::scene::Scene;
 use crate::server::{Noted, Server, copy, honest, meter_pem, trust};
@@ -36,23 +38,25 @@ impl Desk {
 
     /// The same box with another clock and epoch.
     fn later(&self, clock: ClockInfo, state_epoch: u64) -> Arc<Scene> {
-        let first = &self.first;
-        let other = Scene::honest();
-        Arc::new(Scene {
-            aik: copy(&first.aik),
-            tls: copy(&first.tls),
-            release: copy(&first.release),
-            authority: crate::server::copy_authority(&first.authority),
-            started: first.started.clone(),
-            clock,
-            state_epoch,
-            ..other
-        })
+        Arc::new(Scene { state_epoch, ..scene_like(self, clock) })
     }
 
     async fn connect(&self, scene: &Arc<Scene>) -> Result<AttestedStream, AttestError> {
         let server = Server::start(Arc::clone(scene), honest(scene)).await;
         connect(&server, scene, &self.trust()).await
+    }
+}
+
+fn scene_like(desk: &Desk, clock: ClockInfo) -> Scene {
+    let first = &desk.first;
+    Scene {
+        aik: copy(&first.aik),
+        tls: copy(&first.tls),
+        release: copy(&first.release),
+        authority: crate::server::copy_authority(&first.authority),
+        started: first.started.clone(),
+        clock,
+        ..Scene::honest()
     }
 }
 
@@ -191,9 +195,30 @@ fn a_memory_that_is_gone_is_not_begun_anew() {
     Memory::at(&file).unwrap();
 }
 
+/// What an operator must do stands where the refusal does; counters that went back are no such case.
+#[tokio::test]
+async fn a_box_that_was_enrolled_anew_is_refused_with_what_to_do() {
+    let desk = Desk::new();
+    desk.connect(&desk.first).await.unwrap();
+    let first = desk.first.clock;
+    let anew = Scene { aik: KeyPair::generate().unwrap(), ..scene_like(&desk, first) };
+    let anew = Arc::new(anew);
+    let server = Server::start(Arc::clone(&anew), honest(&anew)).await;
+    let error = connect(&server, &anew, &desk.trust()).await.unwrap_err();
+    let AttestError::Refused(Refusal::Past(PastError::AttestationKey { .. })) = &error else {
+        panic!("{error}");
+    };
+    assert!(error.to_string().contains("attest-verifier forget --tre-id"), "{error}");
+    let older = desk.later(clock(first.reset_count - 1, 5_000, true), 3);
+    let error = desk.connect(&older).await.unwrap_err();
+    assert!(!error.to_string().contains("forget"), "{error}");
+}
+
 #[test]
 fn a_memory_without_a_folder_is_an_error() {
-    let Err(MemoryError::Write { path, .. }) = Memory::at(Path::new("/nonexistent/tres")) else {
+    let Err(MemoryError::Keep(KeepError::Write { path, .. })) =
+        Memory::at(Path::new("/nonexistent/tres"))
+    else {
         panic!()
     };
     assert_eq!(path, Path::new("/nonexistent/tres.lock"));

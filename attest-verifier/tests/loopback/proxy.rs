@@ -2,19 +2,24 @@
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
+use std::fs;
+use std::process::Stdio;
 use std::sync::Arc;
 
 use attest_verifier::core::measured_boot::digest::sha256;
 use attest_verifier::core::wire::json;
+use attest_verifier::core::wire::units::UnixMillis;
 use attest_verifier::{ClientIdentity, Proxy, ProxyError, Trust, Upstream};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use rcgen::KeyPair;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::list_server::{ListServer, Serves, revocations, signed};
 use crate::scene::{IMAGE, Scene};
 use crate::server::{
-    Act, Noted, Reply, Server, answer_honestly, copy, honest, meter_pem, ok, trust,
+    Act, Noted, Reply, Server, answer_honestly, copy, honest, meter_pem, ok, reference_files, trust,
 };
 
 const REQUEST: &[u8] = b"GET /v1/policy HTTP/1.1\r\nhost: tre\r\n\r\n";
@@ -163,4 +168,84 @@ async fn other_machines_are_not_listened_to() {
         panic!()
     };
     assert_eq!(refused, found);
+}
+
+/// Descriptors run out, and come back: the proxy is there all the time.
+#[tokio::test]
+async fn a_proxy_outlives_a_want_of_descriptors() {
+    let scene = Arc::new(crate::cli::scene());
+    let server = Server::start(Arc::clone(&scene), honest(&scene)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let files = reference_files(&scene, folder.path());
+    let mut command = tokio::process::Command::new("sh");
+    let program = env!("CARGO_BIN_EXE_attest-verifier");
+    command.args(["-c", "ulimit -n 24; exec \"$@\"", "sh", program, "proxy", &server.address]);
+    command.args(["--tre-id", "tre-1", "--every", "600"]).args(files);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().unwrap();
+    let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut complaints = BufReader::new(child.stderr.take().unwrap()).lines();
+    let first = said.next_line().await.unwrap().unwrap();
+    let address = first.strip_prefix("listening on ").unwrap();
+    let mut crowd = Vec::new();
+    for _ in 0..40 {
+        // Whether the proxy is there is judged below.
+        crowd.extend(TcpStream::connect(address).await.ok());
+    }
+    let not_accepted = async {
+        while let Some(line) = complaints.next_line().await.unwrap() {
+            if line.contains("a connection was not accepted") {
+                return line;
+            }
+        }
+        panic!("the proxy ended: {:?}", child.wait().await)
+    };
+    let complaint = timeout(LONG, not_accepted).await.unwrap();
+    assert!(complaint.contains("os error 24"), "{complaint}");
+    drop(crowd);
+    // Those of the crowd come first.
+    let mut answer = Vec::new();
+    for _ in 0..100 {
+        let mut local = TcpStream::connect(address).await.unwrap();
+        answer = ask(&mut local).await;
+        if !answer.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "{answer:?}");
+}
+
+/// The list of a server is fetched again and again, and a TRE that came onto it is left.
+#[tokio::test]
+async fn a_running_proxy_fetches_a_newer_list_and_closes() {
+    let scene = Arc::new(crate::cli::scene());
+    let server = Server::start(Arc::clone(&scene), honest(&scene)).await;
+    let status = KeyPair::generate().unwrap();
+    let until = UnixMillis::new(scene.time).unwrap().plus(3_600_000);
+    let serves = |sequence, keys: &[&KeyPair]| {
+        let list = revocations(sequence, keys, until);
+        Serves::List { signature: signed(&list, &status), list }
+    };
+    let lists = ListServer::start(serves(7, &[])).await;
+    let folder = tempfile::tempdir().unwrap();
+    let files = reference_files(&scene, folder.path());
+    let status_key = folder.path().join("status.pem");
+    fs::write(&status_key, status.public_key_pem()).unwrap();
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_attest-verifier"));
+    command.args(["proxy", &server.address, "--tre-id", "tre-1", "--every", "1"]).args(files);
+    command.args(["--revocations", &lists.url, "--list-folder"]).arg(folder.path());
+    command.arg("--status-key").arg(&status_key);
+    let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first = said.next_line().await.unwrap().unwrap();
+    let address = first.strip_prefix("listening on ").unwrap();
+    let mut local = TcpStream::connect(address).await.unwrap();
+    assert!(ask(&mut local).await.starts_with(b"HTTP/1.1 200"));
+    // Two looks with the list as it was: it stays.
+    let stays = timeout(Duration::from_millis(2_500), local.read(&mut [0])).await;
+    assert!(stays.is_err(), "{stays:?}");
+    lists.serves.send_replace(serves(8, &[&scene.aik]));
+    let ended = timeout(LONG, local.read(&mut [0])).await;
+    assert!(matches!(ended, Ok(Ok(0) | Err(_))), "it goes on: {ended:?}");
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::surroundings::{Surroundings, copy};
 use super::{ReproduceError, step};
 use crate::checkout::{Checkout, cache, cargo_home};
+use crate::crates::SHARED;
 use crate::inputs;
 use crate::project;
 use crate::sources;
@@ -31,7 +32,7 @@ pub(super) fn copied(checkout: &Checkout, place: &Surroundings) -> Result<PathBu
         copy(&checkout.root().join(&file), &root.join(&file))?;
     }
     let home = cargo_home();
-    for part in ["config.toml", "registry/cache", "registry/index"] {
+    for part in SHARED {
         if home.join(part).exists() {
             copy(&home.join(part), &place.cargo_home().join(part))?;
         }

@@ -1,17 +1,13 @@
 //! `deny`: the next denylist of TPM firmware.
 
-use std::path::PathBuf;
-
 use anyhow::bail;
 use clap::Args;
 use pki::deny::{Change, Range};
-use pki::domain::KeyName;
-use pki::numbered;
 use serde::Serialize;
 use tre_wire::denylist::{Firmware, LIST_BYTES, TpmManufacturer};
 use tre_wire::units::UnixMillis;
 
-use super::{Unlock, answer};
+use super::NextList;
 
 /// What `deny` takes.
 #[derive(Args, Debug)]
@@ -33,20 +29,8 @@ pub(crate) struct Deny {
     /// Changes nothing: dates and numbers the list anew.
     #[arg(long, conflicts_with_all = ["manufacturer", "first", "last", "reason", "lift"])]
     refresh: bool,
-    /// The domain's folder.
-    #[arg(long)]
-    domain: PathBuf,
-    /// For how many days the list is good; a newer one must be out by then.
-    #[arg(long, default_value_t = numbered::DEFAULT_DAYS)]
-    days: u32,
-    /// A copy of the list, with its signature in OUT.sig, in the place of older ones.
-    #[arg(long)]
-    out: Option<PathBuf>,
     #[command(flatten)]
-    unlock: Unlock,
-    /// Answers in JSON.
-    #[arg(long)]
-    json: bool,
+    list: NextList,
 }
 
 #[derive(Serialize)]
@@ -58,7 +42,7 @@ struct Facts {
 }
 
 pub(crate) fn deny(deny: Deny, now: UnixMillis) -> anyhow::Result<()> {
-    let Deny { manufacturer, first, last, reason, lift, days, out, json, .. } = deny;
+    let Deny { manufacturer, first, last, reason, lift, refresh: _, list: next } = deny;
     let range = manufacturer.zip(first).map(|(manufacturer, first)| Range {
         manufacturer,
         first,
@@ -70,23 +54,16 @@ pub(crate) fn deny(deny: Deny, now: UnixMillis) -> anyhow::Result<()> {
         (None, None, false) => Change::Refresh,
         _ => bail!("expected MANUFACTURER, FIRST and --reason or --lift, or --refresh alone"),
     };
-    let domain = deny.unlock.open(&deny.domain, KeyName::Status)?;
+    let domain = next.open()?;
     let lists = domain.deny_lists()?;
-    let list = lists.add(&domain.status_signer()?, change, days, now)?;
+    let list = lists.add(&domain.status_signer()?, change, next.days, now)?;
     let path = lists.path(list.sequence);
-    if let Some(out) = &out {
-        numbered::hand_out(&path, out, LIST_BYTES)?;
-    }
     let facts = Facts {
         file: path.display().to_string(),
         sequence: list.sequence,
         valid_until: list.valid_until,
         entries: list.denied.len(),
     };
-    let text = format!(
-        "denylist {} with {} entries: {}\ngive it with its .sig to all who verify; the next one is \
-         due within {days} days",
-        facts.sequence, facts.entries, facts.file
-    );
-    answer(json, &facts, &text)
+    let said = format!("denylist {} with {} entries", facts.sequence, facts.entries);
+    next.tell(&path, LIST_BYTES, &facts, &said)
 }

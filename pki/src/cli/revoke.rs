@@ -3,16 +3,34 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, bail};
-use pki::domain::{Domain, KeyName};
-use pki::numbered;
+use clap::Args;
+use pki::domain::Domain;
 use serde::Serialize;
 use tre_wire::hex::Hex32;
+use tre_wire::id::PeerId;
 use tre_wire::revocation::{LIST_BYTES, Reason, Revoked};
 use tre_wire::role::{Identity, Role};
 use tre_wire::units::UnixMillis;
 
-use super::answer;
-use crate::Revoke;
+use super::NextList;
+
+/// What `revoke` takes.
+#[derive(Args, Debug)]
+pub(crate) struct Revoke {
+    /// The role; without role and name the last list is only dated and numbered anew.
+    #[arg(requires = "id")]
+    role: Option<Role>,
+    /// The name within the role.
+    id: Option<PeerId>,
+    /// Why: key-compromise, key-lost or withdrawn.
+    #[arg(long, required_unless_present = "refresh", value_parser = reason)]
+    reason: Option<Reason>,
+    /// Names nobody new: dates and numbers the list anew.
+    #[arg(long, conflicts_with_all = ["role", "id", "reason"])]
+    refresh: bool,
+    #[command(flatten)]
+    list: NextList,
+}
 
 #[derive(Serialize)]
 struct Facts {
@@ -24,7 +42,7 @@ struct Facts {
 }
 
 /// Reads a reason.
-pub(crate) fn reason(text: &str) -> Result<Reason, &'static str> {
+fn reason(text: &str) -> Result<Reason, &'static str> {
     match text {
         "key-compromise" => Ok(Reason::KeyCompromise),
         "key-lost" => Ok(Reason::KeyLost),
@@ -34,8 +52,8 @@ pub(crate) fn reason(text: &str) -> Result<Reason, &'static str> {
 }
 
 pub(crate) fn revoke(revoke: Revoke, now: UnixMillis) -> anyhow::Result<()> {
-    let Revoke { role, id, reason, refresh: _, domain, days, out, unlock, json } = revoke;
-    let domain = unlock.open(&domain, KeyName::Status)?;
+    let Revoke { role, id, reason, refresh: _, list: next } = revoke;
+    let domain = next.open()?;
     let more = match (role, id, reason) {
         (Some(role), Some(id), Some(reason)) => {
             keys_of(&domain, &domain.identity(role, id), reason, now)?
@@ -45,11 +63,8 @@ pub(crate) fn revoke(revoke: Revoke, now: UnixMillis) -> anyhow::Result<()> {
     };
     let revoked_now: BTreeSet<Hex32> = more.iter().map(|key| key.spki_sha256).collect();
     let lists = domain.revocations()?;
-    let list = lists.add(&domain.status_signer()?, more, days, now)?;
+    let list = lists.add(&domain.status_signer()?, more, next.days, now)?;
     let path = lists.path(list.sequence);
-    if let Some(out) = &out {
-        numbered::hand_out(&path, out, LIST_BYTES)?;
-    }
     let facts = Facts {
         file: path.display().to_string(),
         sequence: list.sequence,
@@ -57,15 +72,9 @@ pub(crate) fn revoke(revoke: Revoke, now: UnixMillis) -> anyhow::Result<()> {
         keys: list.revoked.len(),
         revoked_now,
     };
-    let text = format!(
-        "revocation list {} with {} keys, {} of them new: {}\ngive it with its .sig to all who \
-         verify; the next one is due within {days} days",
-        facts.sequence,
-        facts.keys,
-        facts.revoked_now.len(),
-        facts.file
-    );
-    answer(json, &facts, &text)
+    let (keys, new) = (facts.keys, facts.revoked_now.len());
+    let said = format!("revocation list {} with {keys} keys, {new} of them new", facts.sequence);
+    next.tell(&path, LIST_BYTES, &facts, &said)
 }
 
 /// Every key that `identity` has a certificate in force for.

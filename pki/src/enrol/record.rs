@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use measured_boot::digest::Sha256Digest;
 use serde::{Deserialize, Serialize};
+use tre_wire::bounds::BODY_BYTES;
 use tre_wire::hex::{Hex32, HexBytes};
 use tre_wire::id::PeerId;
 use tre_wire::json::{self, JsonError};
@@ -65,12 +66,6 @@ pub const FORMAT: u32 = 3;
 
 /// The oldest format that is read.
 const OLDEST_FORMAT: u32 = 2;
-
-/// The version alone, which every format has.
-#[derive(Clone, Copy, Debug, Deserialize)]
-struct Version {
-    format: u32,
-}
 
 /// The files against which a box was appraised.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -244,7 +239,7 @@ impl Records {
         let path = self.path(tre_id);
         let bytes = file::read(&path, RECORD_BYTES).map_err(RecordError::File)?;
         let unreadable = |source| RecordError::Json { path: path.clone(), source };
-        let Version { format: found } = json::decode(&bytes).map_err(unreadable)?;
+        let found = json::format_at_most(&bytes, BODY_BYTES).map_err(unreadable)?;
         if !(OLDEST_FORMAT..=FORMAT).contains(&found) {
             return Err(RecordError::Format { path, found });
         }

@@ -15,7 +15,8 @@ pub(crate) struct Attack {
     pub(crate) what: &'static str,
     /// What must become of it.
     pub(crate) must: Must,
-    /// The patch under `tests/mutants` that alone lets it in, if one check stops it.
+    /// The patch under `tests/mutants` that takes out the one check that stops it; a control has
+    /// none.
     pub(crate) mutant: Option<&'static str>,
     /// Plays it once.
     pub(crate) play: fn(&Stage) -> Result<Outcome>,
@@ -106,6 +107,11 @@ impl Row {
             (Must::FindNothing { found }, Outcome::FoundNothing(what)) => found == what,
             _ => false,
         }
+    }
+
+    /// Whether it got in, or had what it was after.
+    pub(crate) const fn got_in(&self) -> bool {
+        matches!(self.outcome, Outcome::GotIn(_))
     }
 
     fn outcome(&self) -> &'static str {

@@ -18,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tre_wire::attestation::{AttestationRequest, Evidence};
 use tre_wire::hex::Hex32;
 use tre_wire::json;
+use tre_wire::message::StartState;
 
 use crate::attack::{Attack, Must, Outcome, refused_by};
 use crate::impostor::{Impostor, certified, certified_face};
@@ -35,31 +36,40 @@ pub(crate) const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "relay",
-        what: "a relay with a key of its own puts the nonce to the genuine TRE behind it",
-        must: refused_by!(Channel(ChannelError::Chain { cause: ChainError::SelfIssued })),
-        mutant: None,
-        play: |stage| relay(stage, own_face(stage)?, Which::AskedFor),
-    },
-    Attack {
-        name: "relay-certified",
-        what: "the same relay, its key wrongly certified as the TRE's",
+        what: "a relay, its key wrongly certified, puts the nonce to the genuine TRE behind it",
         must: refused_by!(Binding(BindingError::QualifyingData { .. })),
         mutant: Some("quote-binding"),
-        play: |stage| relay(stage, certified_face(stage, "tre-1")?, Which::AskedFor),
+        play: relay,
+    },
+    Attack {
+        name: "server-uncertified",
+        what: "a box with every certificate but one of the key that it shows in the handshake",
+        must: refused_by!(Channel(ChannelError::Chain { cause: ChainError::SelfIssued })),
+        mutant: Some("tls-chain"),
+        play: |stage| {
+            let own = Impostor::with_image(stage, Image::Genuine)?;
+            let answer = move |seen: &Seen| own.honest(seen);
+            let rogue = stage.listen(own_face(stage)?, Arc::new(answer))?;
+            stage.visit(&rogue.address, Some(&rogue.heard))
+        },
     },
     Attack {
         name: "other-tre",
         what: "TRE 2, as genuine, answers for TRE 1",
         must: refused_by!(Claim(ClaimError::TreId { .. })),
-        mutant: None,
+        mutant: Some("asked-for"),
         play: |stage| stage.visit(&stage.genuine(Which::Other)?.address(), None),
     },
     Attack {
-        name: "other-tre-renamed",
-        what: "a relay, wrongly certified as TRE 1, has TRE 2 answer and writes TRE 1 over it",
-        must: refused_by!(Key(KeyError::Identity { .. })),
-        mutant: None,
-        play: |stage| relay(stage, certified_face(stage, "tre-1")?, Which::Other),
+        name: "other-tre-name",
+        what: "a box with every certificate of TRE 1 says, and has quoted, that it is TRE 2",
+        must: refused_by!(Claim(ClaimError::TreId { .. })),
+        mutant: Some("claim-tre-id"),
+        play: |stage| {
+            let mut own = Impostor::with_image(stage, Image::Genuine)?;
+            own.said_name = "tre-2";
+            own.await_victim(stage, Impostor::honest)
+        },
     },
     Attack {
         name: "other-tre-key",
@@ -76,7 +86,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
         name: "other-tre-connection",
         what: "TRE 1's former operator shows TRE 2's TLS certificate",
         must: refused_by!(Channel(ChannelError::Identity { .. })),
-        mutant: None,
+        mutant: Some("tls-identity"),
         play: |stage| {
             let mut own = Impostor::with_image(stage, Image::Genuine)?;
             own.tls_name = "tre-2";
@@ -101,13 +111,28 @@ pub(crate) const ATTACKS: &[Attack] = &[
         play: |stage| resume::play(stage),
     },
     Attack {
-        name: "image-replaced",
-        what: "a genuine, enrolled box is booted with a modified image",
+        name: "locked",
+        what: "a locked box that has every certificate of a TRE all the same",
         must: refused_by!(Claim(ClaimError::State { .. })),
-        mutant: None,
+        mutant: Some("claim-state"),
+        play: |stage| {
+            let own = Impostor::with_image(stage, Image::Genuine)?;
+            own.await_victim(stage, |own, seen| {
+                Ok(Evidence { state: StartState::Locked, ..own.honest(seen)? })
+            })
+        },
+    },
+    Attack {
+        name: "image-replaced",
+        what: "a genuine, enrolled box is booted with a modified image, to use its keys there",
+        must: Must::FindNothing { found: KEYS_STAY_SEALED },
+        mutant: Some("seal-image"),
         play: image_replaced,
     },
 ];
+
+/// What another image finds on an enrolled box.
+const KEYS_STAY_SEALED: &str = "a locked box: its keys stay sealed";
 
 /// A key of the attacker's that calls itself `tre-1` and that nobody certified.
 fn own_face(stage: &Stage) -> Result<Face> {
@@ -120,14 +145,10 @@ fn own_face(stage: &Stage) -> Result<Face> {
 }
 
 /// A relay: the victim's nonce, put on a connection of the relay's own.
-fn relay(stage: &Stage, face: Face, behind: Which) -> Result<Outcome> {
-    let address = stage.genuine(behind)?.address();
-    let answer = move |seen: &Seen| {
-        let mut evidence = wait(ask(&address, seen.nonce))?;
-        "tre-1".clone_into(&mut evidence.tre_id);
-        Ok(evidence)
-    };
-    let rogue = stage.listen(face, Arc::new(answer))?;
+fn relay(stage: &Stage) -> Result<Outcome> {
+    let address = stage.genuine(Which::AskedFor)?.address();
+    let answer = move |seen: &Seen| wait(ask(&address, seen.nonce));
+    let rogue = stage.listen(certified_face(stage, "tre-1")?, Arc::new(answer))?;
     stage.visit(&rogue.address, Some(&rogue.heard))
 }
 
@@ -165,9 +186,14 @@ fn switch(stage: &Stage) -> Result<Outcome> {
     outcome
 }
 
-/// The box's own sealed keys stay closed under another image.
+/// Has the box, booted again with another image, say in which state it started.
 fn image_replaced(stage: &Stage) -> Result<Outcome> {
     let genuine = stage.make_genuine("replaced", "tre-3")?;
     let other = stage.boot_again(genuine, &stage.log_of(Image::Modified)?)?;
-    stage.visit(&other.address(), None)
+    Ok(match stage.runtime.block_on(ask(&other.address(), [0x11; 32]))?.state {
+        StartState::Locked => Outcome::FoundNothing(KEYS_STAY_SEALED),
+        state @ (StartState::New | StartState::Serving) => {
+            Outcome::GotIn(format!("the modified image started as {}", state.as_str()))
+        }
+    })
 }

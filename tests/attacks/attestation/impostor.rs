@@ -38,6 +38,8 @@ pub(crate) struct Impostor {
     pub(crate) aik_chain: Vec<HexBytes>,
     /// The TRE that its TLS certificate names.
     pub(crate) tls_name: &'static str,
+    /// The TRE that it says it is.
+    pub(crate) said_name: &'static str,
 }
 
 /// A key pair outside any TPM that claims to be an attestation key.
@@ -62,9 +64,9 @@ impl Impostor {
     ) -> Result<Self> {
         let (tpm, log) = (stage.attackers_tpm(image)?, stage.log_of(image)?);
         let key = tpm.key(hierarchy, attributes)?;
-        let tls_name = Which::AskedFor.name();
-        let aik_chain = certified(stage, tls_name, &key.public)?;
-        Ok(Self { tpm, log, key, aik_chain, tls_name })
+        let name = Which::AskedFor.name();
+        let aik_chain = certified(stage, name, &key.public)?;
+        Ok(Self { tpm, log, key, aik_chain, tls_name: name, said_name: name })
     }
 
     /// Evidence that lies about nothing.
@@ -91,7 +93,7 @@ impl Impostor {
         Ok(Evidence {
             format: 1,
             state: StartState::Serving,
-            tre_id: Which::AskedFor.name().to_owned(),
+            tre_id: self.said_name.to_owned(),
             state_epoch: 0,
             time,
             attest: HexBytes::default(),

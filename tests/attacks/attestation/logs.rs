@@ -26,12 +26,14 @@ pub(crate) const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "log-cut",
-        what: "the log ends inside an event",
+        what: "one event more than was measured, and the log ends inside it",
         must: refused_by!(Appraisal(AppraisalError::Log { cause: LogError::Cut { .. } })),
-        mutant: None,
+        mutant: Some("log-cut"),
         play: |stage| {
             showing(stage, Image::Genuine, |log, _| {
-                Ok(log.split_last().context("a log")?.1.to_vec())
+                let event = log.get(last_extending(log)?.offset..).context("an event")?;
+                let (_, cut) = event.split_last().context("an event")?;
+                Ok([log, cut].concat())
             })
         },
     },
@@ -52,7 +54,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
         name: "log-padded-bytes",
         what: "bytes behind the log that are no event",
         must: refused_by!(Appraisal(AppraisalError::Log { cause: LogError::Cut { .. } })),
-        mutant: None,
+        mutant: Some("log-cut"),
         play: |stage| showing(stage, Image::Genuine, |log, _| Ok([log, &[0; 3]].concat())),
     },
     Attack {

@@ -14,6 +14,7 @@ mod attack;
 mod genuine;
 mod impostor;
 mod keys;
+mod later;
 mod logs;
 mod quotes;
 mod resume;
@@ -21,13 +22,13 @@ mod rogue;
 mod stage;
 mod tpm;
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use clap::Parser;
 use serde_json::json;
+use tre_tests::table;
 
 use attack::{Attack, Row};
 use stage::Stage;
@@ -41,9 +42,6 @@ struct Arguments {
     /// Where the table goes, for programs.
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Build `tred` first, from the sources as they are.
-    #[arg(long)]
-    build: bool,
     /// List the attacks and play none.
     #[arg(long)]
     list: bool,
@@ -62,26 +60,17 @@ fn main() -> ExitCode {
 
 /// Every attack, by what the attacker has.
 fn all() -> Vec<&'static Attack> {
-    [genuine::ATTACKS, keys::ATTACKS, quotes::ATTACKS, logs::ATTACKS]
+    [genuine::ATTACKS, keys::ATTACKS, quotes::ATTACKS, logs::ATTACKS, later::ATTACKS]
         .into_iter()
         .flatten()
         .collect()
 }
 
 fn run(arguments: &Arguments) -> Result<bool> {
-    let mut attacks = all();
-    for name in &arguments.names {
-        ensure!(attacks.iter().any(|attack| attack.name == name), "no attack is called {name:?}");
-    }
-    attacks.retain(|attack| {
-        arguments.names.is_empty() || arguments.names.iter().any(|name| name == attack.name)
-    });
+    let attacks = table::choose(all(), &arguments.names, |attack| attack.name)?;
     if arguments.list {
         attacks.iter().for_each(|attack| println!("{:<24} {}", attack.name, attack.what));
         return Ok(true);
-    }
-    if arguments.build {
-        stage::build_tred()?;
     }
     let stage = Stage::make()?;
     println!("{:<24} {:<17} by", "name", "outcome");
@@ -92,13 +81,11 @@ fn run(arguments: &Arguments) -> Result<bool> {
         rows.push(row);
     }
     let held = rows.iter().filter(|row| row.held()).count();
-    println!("{held} of {} as they must be.", rows.len());
+    let got_in = rows.iter().filter(|row| row.got_in()).count();
+    println!("{held} of {} as they must be, {got_in} got in.", rows.len());
     if let Some(out) = &arguments.out {
-        let folder = out.parent().context("expected a file to write to")?;
-        fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-        let table: Vec<_> = rows.iter().map(Row::to_json).collect();
-        fs::write(out, serde_json::to_vec_pretty(&json!({ "attestation": table }))?)
-            .with_context(|| format!("writing {}", out.display()))?;
+        let rows: Vec<_> = rows.iter().map(Row::to_json).collect();
+        table::write(out, &json!({ "attestation": rows }))?;
     }
     Ok(held == rows.len())
 }

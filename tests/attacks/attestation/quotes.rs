@@ -16,12 +16,19 @@ use tre_wire::hex::HexBytes;
 use tre_wire::units::UnixMillis;
 
 use crate::attack::{Attack, Outcome, refused_by};
-use crate::impostor::{Impostor, SoftwareKey, forged, qualifying, shown};
+use crate::impostor::{Impostor, SoftwareKey, forged, shown};
 use crate::rogue::Seen;
 use crate::stage::{Image, Stage};
 
 /// A day. Unit: ms.
 const DAY_MS: u64 = 86_400_000;
+
+/// The last byte of the selected bank's hash in a quote, counted from the quote's end: a sized
+/// digest, three octets and their count stand behind it.
+const BANK: usize = 2 + 32 + 3 + 1 + 1;
+
+/// The last byte of the number of banks: two bytes before.
+const BANK_COUNT: usize = BANK + 2;
 
 pub(crate) const ATTACKS: &[Attack] = &[
     Attack {
@@ -64,22 +71,6 @@ pub(crate) const ATTACKS: &[Attack] = &[
         play: flipped_magic,
     },
     Attack {
-        name: "no-quote",
-        what: "the TPM's signed time in place of a quote",
-        must: refused_by!(Statement(StatementError::Structure { cause: AttestError::Type { .. } })),
-        mutant: None,
-        play: |stage| {
-            let own = Impostor::with_image(stage, Image::Genuine)?;
-            own.await_victim(stage, |own, seen| {
-                let mut evidence = own.unquoted(now()?)?;
-                let answer = qualifying(&evidence, seen);
-                let (attest, signature) = own.tpm.time(&own.key, &answer)?;
-                (evidence.attest, evidence.signature) = (HexBytes(attest), HexBytes(signature));
-                Ok(evidence)
-            })
-        },
-    },
-    Attack {
         name: "other-type",
         what: "a key outside any TPM signs a quote that is marked as something else",
         must: refused_by!(Statement(StatementError::Structure { cause: AttestError::Type { .. } })),
@@ -102,36 +93,21 @@ pub(crate) const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "sha1-bank",
-        what: "the TPM quotes its SHA-1 bank",
-        must: refused_by!(Statement(StatementError::Structure {
-            cause: AttestError::Selection(SelectionError::Bank { .. })
-        })),
-        mutant: None,
-        play: |stage| quoting(stage, Image::Genuine, "sha1:all"),
-    },
-    Attack {
-        name: "sha1-bank-forged",
-        what: "a key outside any TPM signs the right digest as of the SHA-1 bank",
+        what: "the same key signs the right digest as of the SHA-1 bank",
         must: refused_by!(Statement(StatementError::Structure {
             cause: AttestError::Selection(SelectionError::Bank { .. })
         })),
         mutant: Some("quote-bank"),
-        play: |stage| {
-            forge(stage, |attest| {
-                // Behind it: an octet count, three octets, and the sized digest.
-                let bank = attest.len().checked_sub(2 + 32 + 1 + 3 + 1).context("a bank")?;
-                set(attest, bank, 0x04)
-            })
-        },
+        play: |stage| forge(stage, |attest| set_from_end(attest, BANK, 0x04)),
     },
     Attack {
         name: "bank-added",
-        what: "the TPM quotes a PCR of the SHA-1 bank beside all of the SHA-256 one",
+        what: "the same key signs the right digest as of two banks",
         must: refused_by!(Statement(StatementError::Structure {
             cause: AttestError::Selection(SelectionError::Banks { .. })
         })),
-        mutant: None,
-        play: |stage| quoting(stage, Image::Genuine, "sha1:0+sha256:all"),
+        mutant: Some("quote-banks"),
+        play: |stage| forge(stage, |attest| set_from_end(attest, BANK_COUNT, 2)),
     },
     Attack {
         name: "pcr-left-out",
@@ -151,7 +127,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
         name: "pcr-added",
         what: "a 25th value beside the 24",
         must: refused_by!(Claim(ClaimError::PcrCount { .. })),
-        mutant: None,
+        mutant: Some("claim-pcr-count"),
         play: |stage| {
             let own = Impostor::with_image(stage, Image::Genuine)?;
             own.await_victim(stage, |own, seen| {
@@ -242,4 +218,10 @@ fn forge(stage: &Stage, alter: fn(&mut Vec<u8>) -> Result<()>) -> Result<Outcome
 fn set(bytes: &mut [u8], place: usize, value: u8) -> Result<()> {
     *bytes.get_mut(place).context("a place in the quote")? = value;
     Ok(())
+}
+
+/// The same, counted from the end.
+fn set_from_end(bytes: &mut [u8], from_end: usize, value: u8) -> Result<()> {
+    let place = bytes.len().checked_sub(from_end).context("a longer quote")?;
+    set(bytes, place, value)
 }

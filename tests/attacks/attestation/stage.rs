@@ -2,10 +2,9 @@
 
 use core::cell::OnceCell;
 use std::fs;
-use std::process::Command;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use attest_verifier::{AttestError, AttestedStream, ClientIdentity, Method, Trust};
 use measured_boot::digest::Sha256Digest;
 use measured_boot::eventlog::EventLog;
@@ -91,6 +90,11 @@ impl Stage {
         let log = fs::read(&log_file).context("reading the log of a boot")?;
         let (genuine, attackers) = Default::default();
         Ok(Self { runtime, domain, reference, log, meter, genuine, attackers })
+    }
+
+    /// What a peer of one's own is set up with.
+    pub(crate) const fn scene(&self) -> (&TestDomain, &Reference) {
+        (&self.domain, &self.reference)
     }
 
     /// The log of a boot.
@@ -211,16 +215,4 @@ impl Stage {
         }
         Ok(Outcome::GotIn(format!("refused, but only after {}: {error}", heard.join(", "))))
     }
-}
-
-/// Builds what is attacked from the sources as they are.
-pub(crate) fn build_tred() -> Result<()> {
-    let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--quiet", "--package", "tred"]).current_dir(place::root());
-    if !cfg!(debug_assertions) {
-        cargo.arg("--release");
-    }
-    let built = cargo.status().context("running cargo")?;
-    ensure!(built.success(), "tred does not build");
-    Ok(())
 }

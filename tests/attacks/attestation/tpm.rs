@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tre_tpm::Tpm as _;
 use tre_tpm::swtpm::Swtpm;
 
-/// A software TPM with a SHA-1 bank beside the SHA-256 one, and a folder for the tools' files.
+/// A software TPM and a folder for the tools' files.
 #[derive(Debug)]
 pub(crate) struct AttackersTpm {
     folder: TempDir,
@@ -52,7 +52,7 @@ impl AttackersTpm {
         let state = folder.path().join("state");
         fs::create_dir(&state).context("a folder for a TPM's state")?;
         let mut setup = Command::new("swtpm_setup");
-        setup.args(["--tpm2", "--overwrite", "--pcr-banks", "sha1,sha256", "--tpmstate"]);
+        setup.args(["--tpm2", "--overwrite", "--pcr-banks", "sha256", "--tpmstate"]);
         let made = setup.arg(&state).output().context("running swtpm_setup")?;
         ensure!(made.status.success(), "swtpm_setup: {}", String::from_utf8_lossy(&made.stderr));
         let swtpm = Swtpm::start(&state)?;
@@ -97,20 +97,11 @@ impl AttackersTpm {
         selection: &str,
         qualifying: &[u8; 32],
     ) -> Result<(Vec<u8>, Vec<u8>)> {
-        let qualifying = hex(qualifying)?;
-        self.attest("tpm2_quote", &["-l", selection, "-q", &qualifying, "-m"], key)
-    }
-
-    /// `TPM2_GetTime`: signed by the same key, and no quote.
-    pub(crate) fn time(&self, key: &TpmKey, qualifying: &[u8; 32]) -> Result<(Vec<u8>, Vec<u8>)> {
-        let qualifying = hex(qualifying)?;
-        self.attest("tpm2_gettime", &["-q", &qualifying, "--attestation"], key)
-    }
-
-    fn attest(&self, tool: &str, options: &[&str], key: &TpmKey) -> Result<(Vec<u8>, Vec<u8>)> {
         let (attest, signature) = (self.file("attest"), self.file("signature"));
-        let (to, by) = (if tool == "tpm2_quote" { "-s" } else { "-o" }, Path::new("-c"));
-        self.tool(tool, options, &[&attest, Path::new(to), &signature, by, &key.context])?;
+        let qualifying = hex(qualifying)?;
+        let options = ["-l", selection, "-q", &qualifying, "-m"];
+        let [s, c] = ["-s", "-c"].map(Path::new);
+        self.tool("tpm2_quote", &options, &[&attest, s, &signature, c, &key.context])?;
         let read = |path: &Path| fs::read(path).context("reading what a tool wrote");
         Ok((read(&attest)?, read(&signature)?))
     }

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use tre_wire::journal::Command;
 use tre_wire::message::registrar::ConnectionRecord;
 use tre_wire::message::supplier::{Bill, EndPeriod, PostPrices};
-use tre_wire::units::{PricePerKwh, Watts};
+use tre_wire::units::{PricePerKwh, Slot, Watts};
 
 use crate::game::{Attack, Bound};
 use crate::readings::{DAY, Readings};
@@ -54,9 +54,16 @@ pub(crate) const ATTACKS: &[Attack] = &[
         what: "supplier: as few slots as the guard allows are dearer than all others",
         bound: Bound::Nothing,
         play: |readings, coin| {
-            let dear = TARGET - 40..TARGET + 56;
-            let price = |offset| if dear.contains(&offset) { CEILING } else { 0 };
-            play(readings, coin, price, PERIOD, Stay::Whole)
+            // One slot, and more until the guard lets them pass: then both that matter are among
+            // them, for what so many cost together is the supplier's to know.
+            for dear in [TARGET..TARGET + 1, TARGET - 7..TARGET + 1, TARGET - 40..TARGET + 56] {
+                let price = |offset| if dear.contains(&offset) { CEILING } else { 0 };
+                let (later, guess) = bills(readings, coin, price, PERIOD, Stay::Whole)?;
+                if let Some(guess) = guess {
+                    return Ok(guess == later);
+                }
+            }
+            Ok(coin.toss())
         },
     },
     Attack {
@@ -83,6 +90,18 @@ pub(crate) const ATTACKS: &[Attack] = &[
         play: |readings, coin| play(readings, coin, |_| CEILING, PERIOD, Stay::Held),
     },
     Attack {
+        name: "tail",
+        what: "supplier: a period ends one slot before the victim moves out",
+        bound: Bound::Nothing,
+        play: |readings, coin| play(readings, coin, |_| CEILING, PERIOD, Stay::Until(PERIOD + 1)),
+    },
+    Attack {
+        name: "head",
+        what: "supplier: a period ends one slot after the victim moves in",
+        bound: Bound::Nothing,
+        play: |readings, coin| play(readings, coin, |_| CEILING, PERIOD, Stay::From(PERIOD - 1)),
+    },
+    Attack {
         name: "tiny-tariff",
         what: "supplier: a tariff of the victim's own, whose price changes between the two slots",
         bound: Bound::Nothing,
@@ -105,15 +124,20 @@ const TARGET: u64 = 100;
 /// How long a missing reading may come, and the supplier holds it back. Unit: slots.
 const LATENESS: u64 = 8;
 
+/// How long a bill waits for who may leave too soon after it: `min_slots_per_level` of the
+/// committed policy.
+const SETTLING: u64 = 96;
+
 /// How much more the victim draws in one of them. Unit: Wh.
 const MORE_WH: u64 = 500;
 
-/// Until when the victim is on the tariff of all, or that it is on one of its own, or that its
-/// reading of [`TARGET`] is held back.
+/// Until when the victim is on the tariff of all, or since when, or that it is on one of its own, or
+/// that its reading of [`TARGET`] is held back.
 #[derive(Clone, Copy, Debug)]
 enum Stay {
     Whole,
     Until(u64),
+    From(u64),
     Alone,
     Held,
 }
@@ -122,6 +146,9 @@ impl Stay {
     /// The first of the two slots between which the coin decides.
     const fn target(self) -> u64 {
         match self {
+            // The last of the period and the only one after it.
+            Self::Until(end) if end > PERIOD => PERIOD - 1,
+            Self::From(first) => first,
             Self::Whole | Self::Until(_) | Self::Alone => TARGET,
             // The last two of the period: what is held back may still come.
             Self::Held => PERIOD - 2,
@@ -136,14 +163,13 @@ impl Stay {
     /// The victim's tariff.
     const fn tariff(self) -> &'static str {
         match self {
-            Self::Whole | Self::Until(_) | Self::Held => "flat",
+            Self::Whole | Self::Until(_) | Self::From(_) | Self::Held => "flat",
             Self::Alone => "alone",
         }
     }
 }
 
-/// One round. `price` is what the supplier publishes slot by slot, `end` is where it ends the
-/// period. Offsets are counted from the first slot.
+/// One round; a bill that tells nothing is as good as a coin.
 fn play(
     readings: &Readings,
     coin: &mut Coin,
@@ -151,6 +177,19 @@ fn play(
     end: u64,
     stay: Stay,
 ) -> Result<bool> {
+    let (later, guess) = bills(readings, coin, price, end, stay)?;
+    Ok(guess.unwrap_or_else(|| coin.toss()) == later)
+}
+
+/// What the coin decided, and what the bill tells of it. `price` is what the supplier publishes
+/// slot by slot, `end` is where it ends the period. Offsets are counted from the first slot.
+fn bills(
+    readings: &Readings,
+    coin: &mut Coin,
+    price: impl Fn(u64) -> i64,
+    end: u64,
+    stay: Stay,
+) -> Result<(bool, Option<bool>)> {
     let home = readings.day(coin.pick(), 1).pop().context("a home")?;
     let later = coin.toss();
     let energy = |offset: u64, later: bool| {
@@ -164,57 +203,65 @@ fn play(
         policy.billing.minimum_period_slots = PERIOD;
         Ok(())
     })?;
-    let own = format!("m{VICTIM}");
-    let last = match stay {
-        Stay::Whole | Stay::Held => PERIOD,
+    let own = match stay {
+        Stay::From(_) => String::from("newcomer"),
+        Stay::Whole | Stay::Until(_) | Stay::Alone | Stay::Held => format!("m{VICTIM}"),
+    };
+    let (first, last) = match stay {
+        Stay::Whole | Stay::Held => (0, PERIOD),
+        Stay::From(offset) => {
+            follow(&mut town, offset, (&own, stay.tariff()))?;
+            (offset, PERIOD + 1)
+        }
         Stay::Until(offset) => {
             follow(&mut town, offset, ("next", "flat"))?;
-            offset
+            (0, offset)
         }
         Stay::Alone => {
             follow(&mut town, 0, (&own, stay.tariff()))?;
-            PERIOD
+            (0, PERIOD)
         }
     };
     let published = publish(&mut town, stay.tariff(), &price)?;
     end_period(&mut town, stay.tariff(), end)?;
-    for offset in 0..PERIOD {
+    for offset in 0..PERIOD.max(last) {
         town.go(START.saturating_add(offset))?;
-        if offset < last && !stay.holds(offset) {
+        if (first..last).contains(&offset) && !stay.holds(offset) {
             town.read(&own, START.saturating_add(offset), energy(offset, later))?;
         }
     }
-    town.go(START.saturating_add(PERIOD))?;
+    town.go(START.saturating_add(PERIOD.max(last)))?;
     let wanted = (own.as_str(), stay.tariff());
     let early_bill = bill(&town, wanted)?;
     town.go(START.saturating_add(PERIOD).saturating_add(LATENESS / 2))?;
     if stay.holds(stay.target()) {
         town.read(&own, START.saturating_add(stay.target()), energy(stay.target(), later))?;
     }
-    town.go(START.saturating_add(PERIOD).saturating_add(LATENESS))?;
+    town.go(START.saturating_add(PERIOD.max(last)).saturating_add(SETTLING))?;
     let missing = |offset| early_bill.is_some() && stay.holds(offset);
     let bill = match &early_bill {
         Some(bill) => Some(bill.clone()),
         None => bill(&town, wanted)?,
     };
-    let Some(bill) = bill.filter(|_| published) else { return Ok(coin.toss() == later) };
+    let Some(bill) = bill.filter(|_| published) else { return Ok((later, None)) };
     // Both bills, as the published prices make them.
     let slots = bill.to_slot.since(slot(START)?);
     let apart = |later| {
         let cost = |offset| i128::from(price(offset)).saturating_mul(energy(offset, later).into());
-        let owed = (0..slots).filter(|offset| !missing(*offset)).map(cost);
+        let owed = (first..slots).filter(|offset| !missing(*offset)).map(cost);
         let owed = owed.fold(0, i128::saturating_add);
         owed.abs_diff(i128::from(bill.total_minor.get()).saturating_mul(10_000_000))
     };
     let (early, late) = (apart(false), apart(true));
-    Ok(if early == late { coin.toss() == later } else { (late < early) == later })
+    Ok((later, (early != late).then_some(late < early)))
 }
 
 /// The victim's bill, if it has gone out.
 fn bill(town: &Town, (account, tariff): (&str, &str)) -> Result<Option<Bill>> {
-    let mut bills = town.grid.bills_of_supplier(&"supplier".parse()?).into_iter();
+    let supplier = "supplier".parse()?;
+    let all = town.grid.bills_of_supplier(&supplier, Slot::default(), None, usize::MAX);
     let wanted = |bill: &Bill| bill.account.as_str() == account && bill.tariff.as_str() == tariff;
-    Ok(bills.find(wanted))
+    Ok(all.into_iter().find(wanted))
 }
 
 /// The registrar records who follows at the victim's point, and on which tariff.

@@ -28,6 +28,9 @@ pub(crate) enum Bound {
     /// Differential privacy: right at most `e^epsilon / (1 + e^epsilon)` of the time. Unit:
     /// millionths of epsilon.
     Epsilon(u32),
+    /// One sum with its noise, where the case makes all the difference that it may: right
+    /// `1 - e^(-epsilon / 2) / 2` of the time, exactly. Unit: millionths of epsilon.
+    OneLaplace(u32),
 }
 
 /// How an attack went.
@@ -46,6 +49,7 @@ impl Bound {
                 let odds = (f64::from(millionths) / 1e6).exp();
                 odds / (1.0 + odds)
             }
+            Self::OneLaplace(millionths) => 1.0 - (f64::from(millionths) / -2e6).exp() / 2.0,
         }
     }
 }
@@ -86,16 +90,21 @@ impl Score {
     }
 }
 
+/// The head of the table for people. `unchecked`: how often the attack is right once its check has
+/// been taken out.
+pub(crate) const HEAD: &str = "name           right, %  bound, %  unchecked, %            attack";
+
 /// The row of the table for people.
 pub(crate) fn line(row: &Value) -> String {
     let text = |field: &str| row.get(field).and_then(Value::as_str).unwrap_or("?");
-    let percent = |field: &str| {
-        let permille = row.get(field).and_then(Value::as_u64);
-        permille.map_or_else(|| String::from("?"), |it| format!("{}.{}", it / 10, it % 10))
+    let percent = |pointer: &str| {
+        let permille = row.pointer(pointer).and_then(Value::as_u64);
+        permille.map_or_else(|| String::from("-"), |it| format!("{}.{}", it / 10, it % 10))
     };
     let held = if row.get("held") == Some(&Value::Bool(true)) { "held" } else { "SUCCEEDED" };
-    let (right, bound) = (percent("right_permille"), percent("bound_permille"));
-    format!("{:<13} {right:>9} {bound:>9}  {held:<9} {}", text("name"), text("what"))
+    let [right, bound, without] =
+        ["/right_permille", "/bound_permille", "/without/right_permille"].map(percent);
+    format!("{:<13} {right:>9} {bound:>9} {without:>13}  {held:<9} {}", text("name"), text("what"))
 }
 
 #[cfg(test)]
@@ -119,5 +128,7 @@ mod tests {
     fn epsilon_one_allows_the_known_share() {
         let share = Bound::Epsilon(1_000_000).share();
         assert!((share - 0.731_058_578).abs() < 1e-9, "{share}");
+        let share = Bound::OneLaplace(1_000_000).share();
+        assert!((share - 0.696_734_670).abs() < 1e-9, "{share}");
     }
 }

@@ -45,6 +45,9 @@ struct Arguments {
     /// Tables of attacks that were played elsewhere, to stand in this one: on the wire.
     #[arg(long, value_name = "FILE")]
     also: Vec<PathBuf>,
+    /// How often each is right once its check is gone, from `teeth --scores`: one column more.
+    #[arg(long, value_name = "FILE")]
+    without: Option<PathBuf>,
     /// List the attacks and play none.
     #[arg(long)]
     list: bool,
@@ -81,17 +84,18 @@ fn run(arguments: &Arguments) -> Result<bool> {
     let text = fs::read_to_string(&arguments.readings)
         .with_context(|| format!("reading {}", arguments.readings.display()))?;
     let readings = Readings::parse(&text)?;
-    println!("{:<13} {:>9} {:>9}  {:<9} attack", "name", "right, %", "bound, %", "");
+    let unchecked = arguments.without.as_deref().map(without).transpose()?;
+    println!("{}", game::HEAD);
     let mut scores = Vec::new();
     for attack in attacks {
-        let score = attack.score(&readings, arguments.rounds)?;
-        println!("{}", game::line(&score.to_json()));
-        scores.push(score.to_json());
+        scores.push(attack.score(&readings, arguments.rounds)?.to_json());
+        show_last(&mut scores, unchecked.as_ref());
     }
     for path in &arguments.also {
-        let others = also(path).with_context(|| format!("reading {}", path.display()))?;
-        others.iter().for_each(|row| println!("{}", game::line(row)));
-        scores.extend(others);
+        for row in also(path).with_context(|| format!("reading {}", path.display()))? {
+            scores.push(row);
+            show_last(&mut scores, unchecked.as_ref());
+        }
     }
     let held = scores.iter().filter(|row| row.get("held") == Some(&Value::Bool(true))).count();
     println!("{held} of {} held, {} rounds each.", scores.len(), arguments.rounds);
@@ -103,6 +107,23 @@ fn run(arguments: &Arguments) -> Result<bool> {
             .with_context(|| format!("writing {}", out.display()))?;
     }
     Ok(held == scores.len())
+}
+
+/// Adds to the last row how often it is right without its check, and prints it.
+fn show_last(rows: &mut [Value], unchecked: Option<&Value>) {
+    let Some(row) = rows.last_mut() else { return };
+    let name = row.get("name").and_then(Value::as_str).unwrap_or_default();
+    let found = unchecked.and_then(|all| all.get(name)).cloned();
+    if let (Some(found), Some(row)) = (found, row.as_object_mut()) {
+        row.insert("without".into(), found);
+    }
+    println!("{}", game::line(row));
+}
+
+/// What `teeth --scores` wrote.
+fn without(path: &Path) -> Result<Value> {
+    let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    serde_json::from_slice(&bytes).with_context(|| format!("reading {}", path.display()))
 }
 
 /// The rows of another program's table.

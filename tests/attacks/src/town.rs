@@ -134,13 +134,13 @@ impl Town {
 
     /// The first sum of a slot that the operator sees.
     pub(crate) fn seen_at(&self, at: u64) -> Result<Option<Aggregate>> {
-        Ok(self.grid.aggregates(&"dno".parse()?, slot(at)?, 1).aggregates.pop())
+        Ok(self.grid.aggregates(&"dno".parse()?, slot(at)?, None, 1).aggregates.into_iter().next())
     }
 
     /// All that the operator may see.
     pub(crate) fn seen(&self) -> Result<Vec<Aggregate>> {
         let dno: PeerId = "dno".parse()?;
-        Ok(self.grid.aggregates(&dno, slot(START)?, usize::MAX).aggregates)
+        Ok(self.grid.aggregates(&dno, slot(START)?, None, usize::MAX).aggregates)
     }
 }
 

@@ -10,17 +10,20 @@ use tre_wire::attestation::AttestationRequest;
 use tre_wire::deployment::Deployment;
 use tre_wire::message::dno::PutGroup;
 use tre_wire::message::dsm::{Decision, OpenEvent};
-use tre_wire::message::enrolment::{ActivateCredential, BeginEnrolment, CompleteEnrolment};
+use tre_wire::message::enrolment::{
+    ActivateCredential, BeginEnrolment, CompleteEnrolment, RenewCertificates,
+};
 use tre_wire::message::meter::{BidRequest, Readings};
 use tre_wire::message::registrar::ConnectionRecord;
 use tre_wire::message::supplier::{EndPeriod, PostPrices};
+use tre_wire::revocation::PutRevocations;
 use tre_wire::time::{PutTime, TimeToken};
 use tre_wire::{disk, json};
 
 /// Every request that a TRE takes: what it means is said in one way, and read back the same.
 #[must_use]
 pub fn request(bytes: &[u8]) -> bool {
-    let decoders: [fn(&[u8]) -> bool; 14] = [
+    let decoders: [fn(&[u8]) -> bool; 16] = [
         one::<ActivateCredential>,
         one::<AttestationRequest>,
         one::<BeginEnrolment>,
@@ -32,8 +35,10 @@ pub fn request(bytes: &[u8]) -> bool {
         one::<OpenEvent>,
         one::<PostPrices>,
         one::<PutGroup>,
+        one::<PutRevocations>,
         one::<PutTime>,
         one::<Readings>,
+        one::<RenewCertificates>,
         one::<TimeToken>,
     ];
     decoders.iter().filter(|decode| decode(bytes)).count() > 0
@@ -46,7 +51,7 @@ fn one<T: Debug + DeserializeOwned + PartialEq + Serialize>(bytes: &[u8]) -> boo
 }
 
 /// Writes `message` and reads it again.
-fn stays_itself<T: Debug + PartialEq + Serialize, E: Debug>(
+pub(crate) fn stays_itself<T: Debug + PartialEq + Serialize, E: Debug>(
     message: &T,
     read: impl Fn(&[u8]) -> Result<T, E>,
 ) {

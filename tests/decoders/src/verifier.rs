@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use attest_verifier_core::channel::{self, Session};
+use attest_verifier_core::channel::{self, View};
 use attest_verifier_core::measured_boot::manifest::Purpose;
 use attest_verifier_core::reference::Reference;
 use attest_verifier_core::release::{ReleaseKey, UnverifiedManifest};
@@ -27,9 +27,9 @@ struct Scene {
 }
 
 impl Scene {
-    fn session(&self) -> Session {
+    fn session(&self) -> View {
         let chain = self.recorded.server_chain.iter();
-        Session {
+        View {
             nonce: self.recorded.nonce.0,
             exporter: self.recorded.exporter.0,
             server_chain: chain.map(|der| CertificateDer::from(der.0.clone())).collect(),

@@ -41,11 +41,12 @@ async fn record() -> Result<Recorded> {
     reference.enrol(&domain, &address, machine.ek_roots(), &tre_id).await?;
     let mut connection = AnyKeyConnection::open(&address, None).await?;
     let answer = connection.challenge().await?;
-    let chain = answer.session.server_chain.iter();
+    let view = answer.session.as_ref();
+    let chain = view.server_chain.iter();
     Ok(Recorded {
         tre_id,
-        nonce: Hex32(answer.session.nonce),
-        exporter: Hex32(answer.session.exporter),
+        nonce: Hex32(view.nonce),
+        exporter: Hex32(view.exporter),
         server_chain: chain.map(|der| HexBytes(der.to_vec())).collect(),
         evidence: answer.evidence,
         deployment: HexBytes(fs::read(domain.deployment())?),

@@ -46,6 +46,8 @@ pub struct Seen {
     pub event: (usize, usize, EventOutcome),
     /// Every meter's own, by home.
     pub meters: Vec<Summary>,
+    /// The rules of the deployment.
+    pub policy: Policy,
 }
 
 /// London's dynamic tariff: 3.99, 11.76 and 67.20 p/kWh, in millionths of a pound.
@@ -54,14 +56,30 @@ const BANDS: [i64; 3] = [39_900, 117_600, 672_000];
 /// Power that a household's connection is built for. Unit: W.
 const CAPACITY_W: u64 = 12_000;
 
-/// Bid deadline, first and last slot of the event, counted from the first slot.
-const EVENT: (u64, u64, u64) = (40, 46, 50);
+/// Notice, bid deadline, first slot of the event and the one after its last, counted from the
+/// first slot. At the notice every home has its baseline; it is of the afternoon, and the event of
+/// late evening.
+const EVENT: (u64, u64, u64, u64) = (70, 80, 84, 88);
 
 /// Time for all records to arrive before they are in force. Unit: ms.
 const REGISTERING_MS: u64 = 10_000;
 
 /// Meters that connect at the same time: one quote at a time is all a TPM can do.
 const CONNECTING: usize = 12;
+
+/// The slots of the event, from and to, counted from the first slot.
+#[must_use]
+pub fn event_slots() -> (usize, usize) {
+    let number = |slot| usize::try_from(slot).unwrap_or(SLOTS);
+    (number(EVENT.2), number(EVENT.3))
+}
+
+/// The slot that closed last when the event was announced, counted from the first slot.
+#[must_use]
+pub fn last_before_notice(policy: &Policy) -> usize {
+    let behind = policy.grace_ms.div_ceil(policy.slot_ms).saturating_add(1);
+    usize::try_from(EVENT.0.saturating_sub(behind)).unwrap_or(0)
+}
 
 /// Runs the day.
 ///
@@ -95,7 +113,7 @@ pub async fn run(stage: &Stage, homes: &Homes) -> Result<Seen> {
     // A bill waits for late readings.
     wait_until(policy.close_of(start.plus(SLOTS_U64).plus(policy.lateness_slots))).await?;
     let bills = all_bills(stage).await.context("suppliers")?;
-    Ok(Seen { start, prices, aggregates, extra, bills, event, meters })
+    Ok(Seen { start, prices, aggregates, extra, bills, event, meters, policy })
 }
 
 /// Both suppliers' bills.
@@ -103,7 +121,7 @@ async fn all_bills(stage: &Stage) -> Result<Vec<(usize, Bill)>> {
     let mut bills = Vec::new();
     for number in 0..2 {
         let mut supplier = Supplier(stage.link(Role::Supplier, &supplier(number)).await?);
-        let own = supplier.bills().await?;
+        let own = supplier.bills(Slot::default()).await?;
         bills.extend(own.into_iter().map(|bill| (number, bill.document)));
     }
     Ok(bills)
@@ -251,7 +269,7 @@ async fn dsm(
     start: Slot,
     policy: Policy,
 ) -> Result<(usize, usize, EventOutcome)> {
-    let (deadline, from, to) = EVENT;
+    let (notice, deadline, from, to) = EVENT;
     let event = "evening-peak".parse()?;
     let deadline = policy.start_of(start.plus(deadline));
     let terms = EventTerms {
@@ -261,7 +279,8 @@ async fn dsm(
         deadline,
     };
     let mut dsm = Dsm(link);
-    wait_until(policy.start_of(start.plus(8))).await?;
+    // In the middle of a slot, so that none closes just then.
+    wait_until(policy.start_of(start.plus(notice)).plus(policy.slot_ms / 2)).await?;
     dsm.open_event(&event, terms).await?;
     wait_until(deadline.plus(500)).await?;
     let bids = dsm.bids(&event).await?;

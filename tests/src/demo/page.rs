@@ -162,11 +162,15 @@ fn bills(page: &mut String, result: &Value) -> Result<()> {
         "<h2>What the suppliers saw</h2><p><b>{equal} of {}</b> bills equal, to the penny, what \
         their homes' readings and the published prices come to. No reading was sent.</p>{}\
         <h2>What the demand side manager saw</h2><p>{} pseudo-bids without a name; it accepted {}. \
-        The credits stand inside the bills above.</p>",
+        Nobody changed its day for it: {} winners drew less than their baseline by what they offered, \
+        <b>{}</b> did not and were charged what their bids earned. Credits and \
+        penalties stand inside the bills above.</p>",
         rows.len(),
         plots::against(axes, Line { name: "bills", points })?,
         text(&event["pseudo_bids"]),
-        text(&event["decision"])
+        text(&event["decision"]),
+        text(&event["delivered"]),
+        text(&event["short"])
     )?;
     Ok(())
 }
@@ -180,10 +184,10 @@ fn attack_table(page: &mut String, table: Option<&Value>) -> Result<()> {
     let rows = table["attacks"].as_array().context("attacks")?;
     writeln!(
         page,
-        "<p>Each played {} times on real readings, those on the wire as often as they say; a coin is \
-        right half of the time.</p><table><tr>\
-        <th>attack</th><th class=\"n\">right</th><th class=\"n\">bound</th><th></th><th>who does what</th>\
-        </tr>",
+        "<p>Each played {} times on real readings, those on the wire and on clocks as often as they \
+        say; a coin is right half of the time. Unchecked: how often it is right once the check against \
+        it is taken out.</p><table><tr><th>attack</th><th class=\"n\">right</th>\
+        <th class=\"n\">bound</th><th class=\"n\">unchecked</th><th></th><th>who does what</th></tr>",
         text(&table["rounds"])
     )?;
     for row in rows {
@@ -191,14 +195,16 @@ fn attack_table(page: &mut String, table: Option<&Value>) -> Result<()> {
         let percent = |number: u64| format!("{}.{} %", number / 10, number % 10);
         let (class, word) = if row["held"] == true { ("yes", "held") } else { ("no", "SUCCEEDED") };
         let right = permille("right_permille");
+        let unchecked = row["without"]["right_permille"].as_u64();
         writeln!(
             page,
             "<tr><td>{}</td><td class=\"n\">{} <span class=\"bar\" style=\"width:{}px\"></span></td>\
-            <td class=\"n\">{}</td><td class=\"{class}\">{word}</td><td>{}</td></tr>",
+            <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"{class}\">{word}</td><td>{}</td></tr>",
             text(&row["name"]),
             percent(right),
             right / 10,
             percent(permille("bound_permille")),
+            unchecked.map_or_else(|| String::from("-"), percent),
             text(&row["what"])
         )?;
     }
@@ -229,7 +235,7 @@ mod tests {
                 "epsilon_left_millionths": 0,
             }],
             "bills": [{ "billed_minor": 3, "recomputed_minor": 3 }],
-            "events": [{ "pseudo_bids": 2, "decision": 1 }],
+            "events": [{ "pseudo_bids": 2, "decision": 1, "delivered": 0, "short": 1 }],
         })
     }
 
@@ -238,6 +244,7 @@ mod tests {
             {
                 "name": "refill", "what": "operator: ...", "right_permille": 512,
                 "bound_permille": 818, "held": true,
+                "without": { "right_permille": 998, "mutant": "monitoring-ledger" },
             },
             {
                 "name": "held", "what": "supplier: a < b & c", "right_permille": 1_000,

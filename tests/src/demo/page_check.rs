@@ -93,15 +93,16 @@ fn table(document: &Document<'_>, attacks: Option<&Value>) -> Result<()> {
     ensure!(found.len() == attacks.len(), "expected {} attacks, found {found:?}", attacks.len());
     for (found, attack) in found.iter().zip(attacks) {
         let text = |field: &str| attack.get(field).and_then(Value::as_str).map(str::to_owned);
-        let percent = |field: &str| {
-            let permille = attack.get(field).and_then(Value::as_u64)?;
+        let percent = |pointer: &str| {
+            let permille = attack.pointer(pointer).and_then(Value::as_u64)?;
             Some(format!("{}.{} %", permille / 10, permille % 10))
         };
         let held = attack.get("held").and_then(Value::as_bool).context("held")?;
         let expected = [
             text("name"),
-            percent("right_permille"),
-            percent("bound_permille"),
+            percent("/right_permille"),
+            percent("/bound_permille"),
+            percent("/without/right_permille").or_else(|| Some(String::from("-"))),
             Some(String::from(if held { "held" } else { "SUCCEEDED" })),
             text("what"),
         ];

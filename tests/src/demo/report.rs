@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use tre_wire::message::dno::{Aggregate, Span, Withheld};
 use tre_wire::message::meter::{BidOutcome, ReceiptStatus};
 
-use crate::demo::flows::Seen;
+use crate::demo::flows::{Seen, event_slots, last_before_notice};
 use crate::demo::homes::{GROUPS, Homes, SLOTS};
 use crate::demo::stage::Shown;
 use crate::demo::{page, recompute};
@@ -23,6 +23,14 @@ struct BillRow {
     supplier: String,
     billed_minor: Option<i64>,
     recomputed_minor: i64,
+    /// Whether its bid won, and then whether the home delivered.
+    delivered: Option<bool>,
+}
+
+impl BillRow {
+    fn is_equal(&self) -> bool {
+        self.billed_minor == Some(self.recomputed_minor)
+    }
 }
 
 /// Where `make attacks` leaves its table.
@@ -40,7 +48,9 @@ pub fn attacks() -> PathBuf {
 pub fn write(out: &Path, shown: &Shown, homes: &Homes, seen: &Seen) -> Result<bool> {
     let aggregates = aggregates(homes, seen);
     let bills = bills(homes, seen);
-    let equal = bills.iter().filter(|row| row.billed_minor == Some(row.recomputed_minor)).count();
+    let equal = bills.iter().filter(|row| row.is_equal()).count();
+    let [kept, short] =
+        [true, false].map(|kept| bills.iter().filter(|row| row.delivered == Some(kept)).count());
     let result = json!({
         "mode": shown.mode,
         "attestation": attestation(shown),
@@ -48,7 +58,7 @@ pub fn write(out: &Path, shown: &Shown, homes: &Homes, seen: &Seen) -> Result<bo
         "aggregates": aggregates,
         "extra_query": seen.extra,
         "bills": bills,
-        "events": [event(seen)],
+        "events": [event(seen, kept, short)],
     });
     fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))?;
     let path = out.join("result.json");
@@ -63,7 +73,9 @@ pub fn write(out: &Path, shown: &Shown, homes: &Homes, seen: &Seen) -> Result<bo
     let (pseudo_bids, accepted, _) = &seen.event;
     println!(
         "\nThe demand side manager saw {pseudo_bids} pseudo-bids without a name, accepted \
-        {accepted}; the winners' credits stand inside their bills."
+        {accepted}. Nobody changed its day for it: {kept} winners drew less than their baseline by \
+        what they offered, {short} did not and were charged what their bids earned. Credits and \
+        penalties stand inside their bills."
     );
     println!("\n{equal} of {} bills equal their recomputation.", bills.len());
     println!("Report: {}, for programs {}", page.display(), path.display());
@@ -159,7 +171,18 @@ fn aggregates(homes: &Homes, seen: &Seen) -> Vec<Value> {
     rows
 }
 
+/// By the slot that closed last before the notice. The demand side manager's clock and the TRE's
+/// are not one, so it may be the slot before or after: the same one for all.
 fn bills(homes: &Homes, seen: &Seen) -> Vec<BillRow> {
+    let last = last_before_notice(&seen.policy);
+    let by = [last, last.saturating_sub(1), last.saturating_add(1)]
+        .map(|last| bills_by(homes, seen, last))
+        .into_iter()
+        .max_by_key(|rows| rows.iter().filter(|row| row.is_equal()).count());
+    by.unwrap_or_default()
+}
+
+fn bills_by(homes: &Homes, seen: &Seen, last: usize) -> Vec<BillRow> {
     let homes = homes.readings.iter().zip(&seen.meters).enumerate();
     let row = |(index, (readings, meter)): (usize, (&Vec<u64>, &tre_client::replay::Summary))| {
         let won = |event| {
@@ -170,19 +193,23 @@ fn bills(homes: &Homes, seen: &Seen) -> Vec<BillRow> {
         let credits = answers.filter_map(|answer| answer.bid);
         let credits = credits.map(|bid| (bid.quantity_wh.get(), bid.price.get()));
         let credits: Vec<_> = credits.collect();
+        let kept =
+            |credit: &(u64, i64)| recompute::delivered(readings, last, event_slots(), credit.0);
+        let penalties: Vec<_> = credits.iter().copied().filter(|credit| !kept(credit)).collect();
         let account = format!("a{index:03}");
         let billed = seen.bills.iter().find(|(_, bill)| bill.account.as_str() == account);
         BillRow {
             home: account,
             supplier: format!("supplier-{}", index % 2),
             billed_minor: billed.map(|(_, bill)| bill.total_minor.get()),
-            recomputed_minor: recompute::bill(readings, &seen.prices, &credits),
+            recomputed_minor: recompute::bill(readings, &seen.prices, &credits, &penalties),
+            delivered: (!credits.is_empty()).then_some(penalties.is_empty()),
         }
     };
     homes.map(row).collect()
 }
 
-fn event(seen: &Seen) -> Value {
+fn event(seen: &Seen, kept: usize, short: usize) -> Value {
     let (pseudo_bids, accepted, _) = &seen.event;
     let answers = seen.meters.iter().flat_map(|meter| &meter.answers);
     let count = |outcome| {
@@ -193,6 +220,8 @@ fn event(seen: &Seen) -> Value {
         "bids": answers.filter(|answer| answer.bid.is_some()).count(),
         "pseudo_bids": pseudo_bids,
         "decision": accepted,
+        "delivered": kept,
+        "short": short,
         "outcomes": {
             "accepted": count(BidOutcome::Accepted),
             "rejected": count(BidOutcome::Rejected),

@@ -72,7 +72,7 @@ pub struct NewBox {
 /// Whatever step fails, named.
 #[expect(clippy::print_stdout, reason = "a command line")]
 pub fn boot() -> Result<NewBox> {
-    let domain = TestDomain::make("demo", |_| {}).context("making the trust domain")?;
+    let domain = TestDomain::make("demo", judge_winners).context("making the trust domain")?;
     let reference = Reference::of_image(&domain)?;
     let appliance = Appliance::make(&domain, "box")?;
     let begun = now()?;
@@ -81,6 +81,13 @@ pub fn boot() -> Result<NewBox> {
     println!("boot        listening at {} after {took} ms (QEMU, OVMF, swtpm)", machine.address());
     let ek_roots = machine.ek_roots();
     Ok(NewBox { domain, reference, running: Running::Appliance(machine), ek_roots })
+}
+
+/// Whoever wins and does not deliver is charged what its bid earned, as under the production policy.
+pub fn judge_winners(policy: &mut serde_json::Value) {
+    if let Some(rules) = policy.get_mut("demand_response").and_then(|it| it.as_object_mut()) {
+        rules.insert("penalty_millionths".to_owned(), 1_000_000.into());
+    }
 }
 
 /// Enrols and verifies a new box, and issues everybody's papers.

@@ -1,30 +1,32 @@
-//! A copy of the checkout that may be broken: under `target/`, kept, so that a run builds little.
+//! Copies of the checkout that may be broken: under `target/`, kept, so that a run builds little.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
 use super::Mutant;
+use super::seed::seed;
 use crate::place;
 
 /// The copy.
 #[derive(Debug)]
 pub struct Scratch {
+    checkout: PathBuf,
     root: PathBuf,
 }
 
 impl Scratch {
-    /// Brings the copy up to date with the checkout's files, tracked or not, ignored ones aside.
+    /// Brings the copy of this number up to date with the checkout's files, tracked or not, ignored ones aside.
     ///
     /// # Errors
     ///
     /// When git or a file does not do what it should.
-    pub fn of_checkout() -> Result<Self> {
+    pub fn of_checkout(number: usize) -> Result<Self> {
         let root = place::root().canonicalize().context("finding the checkout")?;
-        let scratch = Self { root: root.join("target/teeth") };
+        let folder = root.join(format!("target/teeth/{number}"));
+        let scratch = Self { checkout: root, root: folder };
         let tree = scratch.tree();
         fs::create_dir_all(&tree).with_context(|| format!("making {}", tree.display()))?;
         // A run that was cut short may have left a file patched, or one that is gone by now.
@@ -40,7 +42,7 @@ impl Scratch {
         for name in names {
             scratch.bring(name)?;
         }
-        scratch.link_tpm_stack()?;
+        seed(&place::programs()?, &scratch.programs())?;
         Ok(scratch)
     }
 
@@ -50,9 +52,13 @@ impl Scratch {
         self.root.join("tree")
     }
 
-    /// Where cargo builds it.
+    /// Where its programs are.
     #[must_use]
-    pub fn target(&self) -> PathBuf {
+    pub fn programs(&self) -> PathBuf {
+        self.target().join("debug")
+    }
+
+    fn target(&self) -> PathBuf {
         self.root.join("target")
     }
 
@@ -115,16 +121,18 @@ impl Scratch {
         fs::write(&list, names.join("\n")).with_context(|| format!("writing {}", list.display()))
     }
 
-    /// The TPM software stack is found below the checkout's own target folder.
-    fn link_tpm_stack(&self) -> Result<()> {
-        let link = self.tree().join("target/tss");
-        if link.is_dir() {
-            return Ok(());
-        }
-        let stack = place::root().join("target/tss").canonicalize();
-        let stack = stack.context("target/tss is missing: run `make deps` first")?;
-        let folder = link.parent().context("finding the copy's target folder")?;
-        fs::create_dir_all(folder).context("making the copy's target folder")?;
-        symlink(stack, &link).context("linking the TPM software stack")
+    /// Cargo in the copy, with what the checkout has: libraries and the TPM software stack.
+    ///
+    /// # Errors
+    ///
+    /// When that is not there.
+    pub fn cargo(&self) -> Result<Command> {
+        let stack = self.checkout.join("target/tss/hosted/lib/pkgconfig");
+        ensure!(stack.is_dir(), "target/tss is missing: run `make deps` first");
+        let mut cargo = place::cargo();
+        cargo.current_dir(self.tree()).env("CARGO_TARGET_DIR", self.target());
+        // As the checkout's own settings have it: another place would have it compiled again.
+        cargo.env("PKG_CONFIG_PATH", stack);
+        Ok(cargo)
     }
 }

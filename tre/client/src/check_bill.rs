@@ -187,7 +187,11 @@ fn total(
     let rounded = match basis {
         Basis::Slots => cost.checked_add(credits)?.to_minor_units(unit),
         Basis::Mean => {
-            let energy = NetWattHours::new(sum_wh).ok()?;
+            // A first price so late that the bill would tell of too few slots earns nothing.
+            let priced = spread.levels.values().copied().fold(0, u64::saturating_add);
+            let late = priced < bill.to_slot.since(bill.from_slot)
+                && priced < evidence.policy.billing.min_slots_per_level;
+            let energy = NetWattHours::new(if late { 0 } else { sum_wh }).ok()?;
             let (mut all, mut parts) = (NanoCurrency::ZERO, 0_u64);
             for (price, &slots) in &spread.levels {
                 all = all.checked_add(price.cost_of(energy).checked_mul(slots.into())?)?;

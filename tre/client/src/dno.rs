@@ -26,41 +26,36 @@ impl Dno {
         Ok(())
     }
 
-    /// Our groups, by id.
+    /// All our groups, by id.
     ///
     /// # Errors
     ///
     /// [`LinkError`].
     pub async fn groups(&mut self) -> Result<Vec<GroupSummary>, LinkError> {
-        let Groups { groups } = self.0.get("/v1/groups").await?;
-        Ok(groups)
+        let path = |after: Option<&GroupId>| match after {
+            Some(after) => format!("/v1/groups?after={after}"),
+            None => String::from("/v1/groups"),
+        };
+        let last = |answer: &Groups| answer.groups.last().map(|row| row.group.clone());
+        let all = self.0.all(path, last).await?;
+        Ok(all.into_iter().flat_map(|answer| answer.groups).collect())
     }
 
-    /// Sums of our groups from slot `from` on, as the TRE signed them: one answer of it.
-    ///
-    /// # Errors
-    ///
-    /// [`LinkError`].
-    pub async fn aggregates(&mut self, from: Slot) -> Result<Signed<Aggregates>, LinkError> {
-        self.0.get(&format!("/v1/aggregates?from={}", from.get())).await
-    }
-
-    /// All of them, answer by answer.
+    /// All sums of our groups from slot `from` on, as the TRE signed them: answer by answer, each of
+    /// whole groups.
     ///
     /// # Errors
     ///
     /// [`LinkError`].
     pub async fn all_signed(&mut self, from: Slot) -> Result<Vec<Signed<Aggregates>>, LinkError> {
-        let (mut all, mut from) = (Vec::new(), from);
-        // Every turn passes at least one slot, and a TRE keeps a bounded number of them.
-        loop {
-            let more = self.aggregates(from).await?;
-            let Some(last) = more.document.aggregates.iter().map(|row| row.slot).max() else {
-                return Ok(all);
-            };
-            from = last.next().max(from.next());
-            all.push(more);
-        }
+        let path = |place: Option<&(Slot, GroupId)>| match place {
+            Some((slot, after)) => format!("/v1/aggregates?from={}&after={after}", slot.get()),
+            None => format!("/v1/aggregates?from={}", from.get()),
+        };
+        let last = |answer: &Signed<Aggregates>| {
+            answer.document.aggregates.last().map(|row| (row.slot, row.group.clone()))
+        };
+        self.0.all(path, last).await
     }
 
     /// The sums of all of them.

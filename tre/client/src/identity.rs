@@ -64,16 +64,26 @@ pub enum LoadError {
 ///
 /// [`LoadError`].
 pub fn load(path: &Path) -> Result<ClientIdentity, LoadError> {
+    load_with(path, |_| ()).map(|(identity, ())| identity)
+}
+
+/// The same, and what `of` makes of the file's bytes.
+pub(crate) fn load_with<T>(
+    path: &Path,
+    of: impl FnOnce(&[u8]) -> T,
+) -> Result<(ClientIdentity, T), LoadError> {
     let path_of = || path.to_path_buf();
     let text = read(path).map_err(|source| LoadError::Read { path: path_of(), source })?;
+    let made = of(&text);
     let named = KeyFile::find(&text);
     let named = named.map_err(|source| LoadError::KeyFile { path: path_of(), source })?;
-    let Some(named) = named else { return Ok(ClientIdentity::load(path)?) };
+    let Some(named) = named else { return Ok((ClientIdentity::load(path)?, made)) };
     let key = HeldKey::open(named);
     let key =
         key.map_err(|source| LoadError::Held { path: path_of(), source: Box::new(source) })?;
-    ClientIdentity::for_key(&text, Arc::new(TpmKey(Arc::new(key))))
-        .map_err(|source| LoadError::Certificates { path: path_of(), source })
+    let identity = ClientIdentity::for_key(&text, Arc::new(TpmKey(Arc::new(key))))
+        .map_err(|source| LoadError::Certificates { path: path_of(), source })?;
+    Ok((identity, made))
 }
 
 /// As much of the file as any identity has; whoever reads it whole says that it is too long.

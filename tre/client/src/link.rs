@@ -17,6 +17,7 @@ use tre_wire::units::UnixMillis;
 
 use crate::clock::{Clock, Offset};
 use crate::own::Own;
+use crate::renewal::{Renewal, RenewalError};
 
 /// A TRE: where it is, who it is, and what it must be. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -40,18 +41,32 @@ pub struct Link {
     own: Own,
     connection: Option<AttestedConnection>,
     attestations: u64,
+    /// The files that target and own were read from, if they are read again.
+    renewal: Option<Renewal>,
 }
 
 /// Why there is no good answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LinkError {
+    /// Our files are no good any more; nothing was sent.
+    #[error("nothing sent: {0}")]
+    Renewal(#[source] RenewalError),
     /// The TRE is not attested; nothing was sent.
     #[error("not attested, nothing sent: {0}")]
     Attest(#[source] AttestError),
     /// The TRE refuses, or gives no good answer.
     #[error(transparent)]
     Request(RequestError),
+    /// A listing that does not end.
+    #[error(
+        "{path}: expected rows after those that came before, found the same place again; tell the \
+         operator of the TRE"
+    )]
+    Circle {
+        /// What was asked for.
+        path: String,
+    },
 }
 
 impl Target {
@@ -75,9 +90,15 @@ impl Link {
     ///
     /// [`LinkError::Attest`]; nothing but the nonce was sent then.
     pub async fn open(target: Target, own: Own) -> Result<Self, LinkError> {
-        let mut link = Self { target, own, connection: None, attestations: 0 };
+        let mut link = Self { target, own, connection: None, attestations: 0, renewal: None };
         link.connection = Some(link.attest().await?);
         Ok(link)
+    }
+
+    /// Reads the files again that it was opened with, as it goes on.
+    #[must_use]
+    pub fn renewing(self, renewal: Renewal) -> Self {
+        Self { renewal: Some(renewal), ..self }
     }
 
     /// The TRE that this leads to.
@@ -195,6 +216,7 @@ impl Link {
         path: &str,
         body: Option<Vec<u8>>,
     ) -> Result<T, LinkError> {
+        self.renew().await?;
         if let Some(mut connection) = self.connection.take() {
             match connection.request(method.clone(), path, body.clone()).await {
                 Ok(response) => {
@@ -209,6 +231,21 @@ impl Link {
         let answer = connection.request(method, path, body).await.map_err(LinkError::Request)?;
         self.connection = Some(connection);
         answer.decode(path).map_err(LinkError::Request)
+    }
+
+    /// Looks whether our files say something else by now: then the connection is given up, and the
+    /// next one is attested by them.
+    async fn renew(&mut self) -> Result<(), LinkError> {
+        let now = self.now();
+        let Some(renewal) = &mut self.renewal else { return Ok(()) };
+        let newer = renewal.look(now).await;
+        if !matches!(newer, Ok(false)) {
+            self.connection = None;
+        }
+        if newer.map_err(LinkError::Renewal)? {
+            (self.target.trust, self.own) = (renewal.trust().clone(), renewal.own().clone());
+        }
+        Ok(())
     }
 
     async fn attest(&mut self) -> Result<AttestedConnection, LinkError> {
@@ -244,7 +281,7 @@ impl LinkError {
             | Self::Attest(AttestError::Request(RequestError::Problem { problem, .. })) => {
                 Some(problem.kind)
             }
-            Self::Request(_) | Self::Attest(_) => None,
+            Self::Request(_) | Self::Attest(_) | Self::Circle { .. } | Self::Renewal(_) => None,
         }
     }
 
@@ -257,6 +294,7 @@ impl LinkError {
     pub fn is_passing(&self) -> bool {
         #[expect(clippy::wildcard_enum_match_arm, reason = "the verifier's enums may grow")]
         match self {
+            Self::Renewal(error) => error.is_passing(),
             Self::Attest(AttestError::Connect(error)) => connection_may_come(error),
             Self::Attest(AttestError::Refused(Refusal::Time(error))) => {
                 error.found == UnixMillis::default()

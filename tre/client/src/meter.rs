@@ -20,6 +20,7 @@ use crate::documents::{DocumentKey, DocumentKeyError, NotSigned, ReceiptError};
 use crate::link::{Link, LinkError, Target};
 use crate::own::{Own, OwnError};
 use crate::patience::Patience;
+use crate::renewal::Renewal;
 
 /// An attested TRE as a meter sees it.
 #[derive(Debug)]
@@ -109,6 +110,12 @@ impl Meter {
         }
     }
 
+    /// Reads the files again that it was connected with, as it goes on.
+    #[must_use]
+    pub fn renewing(self, renewal: Renewal) -> Self {
+        Self { link: self.link.renewing(renewal), ..self }
+    }
+
     /// The policy that the TRE follows.
     #[must_use]
     pub fn policy(&self) -> &Policy {
@@ -165,8 +172,8 @@ impl Meter {
         if readings.len() > bounds::READINGS {
             return Err(MeterError::Batch { found: readings.len() });
         }
-        let body = Readings { readings };
-        let answer: Receipts = self.link.post("/v1/readings", &body).await?;
+        let (length, body) = (Readings::bytes(readings.len()), Readings { readings });
+        let answer: Receipts = self.link.post_padded("/v1/readings", &body, length).await?;
         self.document_key
             .check_receipts(self.link.own().identity(), &body.readings, &answer)
             .map_err(MeterError::Receipt)?;

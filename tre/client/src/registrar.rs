@@ -25,39 +25,18 @@ impl Registrar {
         Ok(())
     }
 
-    /// One answer: records of the points after `after`, by point; more may follow.
-    ///
-    /// # Errors
-    ///
-    /// [`LinkError`].
-    pub async fn connections(
-        &mut self,
-        after: Option<&PointId>,
-    ) -> Result<Vec<Connection>, LinkError> {
-        let path = match after {
-            Some(after) => format!("/v1/connections?after={after}"),
-            None => String::from("/v1/connections"),
-        };
-        let Connections { connections } = self.0.get(&path).await?;
-        Ok(connections)
-    }
-
-    /// All records.
+    /// All records, by point.
     ///
     /// # Errors
     ///
     /// [`LinkError`].
     pub async fn all_connections(&mut self) -> Result<Vec<Connection>, LinkError> {
-        let mut all: Vec<Connection> = Vec::new();
-        // Every turn passes at least one point, and a TRE has a bounded number of them.
-        loop {
-            let after = all.last().map(|connection| connection.point.clone());
-            let more = self.connections(after.as_ref()).await?;
-            let advances = more.last().is_some_and(|last| Some(&last.point) > after.as_ref());
-            if !advances {
-                return Ok(all);
-            }
-            all.extend(more);
-        }
+        let path = |after: Option<&PointId>| match after {
+            Some(after) => format!("/v1/connections?after={after}"),
+            None => String::from("/v1/connections"),
+        };
+        let last = |answer: &Connections| answer.connections.last().map(|row| row.point.clone());
+        let all = self.0.all(path, last).await?;
+        Ok(all.into_iter().flat_map(|answer| answer.connections).collect())
     }
 }

@@ -261,26 +261,56 @@ impl Run<'_> {
     }
 }
 
-/// Whether the TRE refused one bid, and nothing else is wrong.
+/// Whether the TRE refused one bid, and nothing else is wrong. To bid again because no more bids are
+/// taken would show that there was one: who does not bid never needs to.
 fn is_about_this_event(refusal: &MeterError) -> bool {
     let MeterError::Link(error) = refusal else { return false };
     matches!(
         error.problem(),
-        Some(ProblemType::TooLate | ProblemType::NotFound | ProblemType::OutOfBounds)
+        Some(
+            ProblemType::TooLate
+                | ProblemType::NotFound
+                | ProblemType::OutOfBounds
+                | ProblemType::Full
+        )
     )
 }
 
 #[cfg(test)]
 mod tests {
+    use attest_verifier::RequestError;
+    use tre_wire::problem::Problem;
+
     use super::*;
     use crate::ClientIdentity;
-    use crate::link::Target;
+    use crate::link::{LinkError, Target};
 
     #[expect(dead_code, reason = "that it compiles is the test: many meters run as tasks")]
     fn meters_are_tasks(target: Target, credential: ClientIdentity, mut meter: Meter, plan: Plan) {
         fn is_task(_: impl Future<Output: Send> + Send) {}
         is_task(Meter::connect(target, credential));
         is_task(async move { replay(&mut meter, &plan, &mut |_| {}).await });
+    }
+
+    #[test]
+    fn a_bid_that_is_one_too_many_is_not_made_again() {
+        let refused = |kind| {
+            let problem = Problem::new(kind, String::from("why"));
+            let path = String::from("/v1/bids");
+            MeterError::Link(LinkError::Request(RequestError::Problem { path, problem }))
+        };
+        let about = |kind: &&ProblemType| is_about_this_event(&refused(**kind));
+        let about: Vec<_> = ProblemType::ALL.iter().filter(about).map(|kind| kind.urn()).collect();
+        // Who has nothing on offer is refused none of these but for the first two.
+        assert_eq!(
+            about,
+            [
+                "urn:tre:problem:not-found",
+                "urn:tre:problem:out-of-bounds",
+                "urn:tre:problem:too-late",
+                "urn:tre:problem:full",
+            ]
+        );
     }
 
     #[test]

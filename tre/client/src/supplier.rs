@@ -1,7 +1,7 @@
 //! A supplier: sets prices, receives one bill a period and customer. `[TRE14 III-D]`
 
 use tre_wire::bounds;
-use tre_wire::id::TariffId;
+use tre_wire::id::{AccountId, TariffId};
 use tre_wire::message::supplier::{Bill, Bills, EndPeriod, PostPrices};
 use tre_wire::message::{Done, Signed};
 use tre_wire::units::{PricePerKwh, Slot};
@@ -49,13 +49,24 @@ impl Supplier {
         Ok(())
     }
 
-    /// Our bills, by period and account, each signed: the latest [`bounds::ROWS`].
+    /// All our bills of periods that ended at slot `from` or later, by period and account, each
+    /// signed.
     ///
     /// # Errors
     ///
     /// [`LinkError`].
-    pub async fn bills(&mut self) -> Result<Vec<Signed<Bill>>, LinkError> {
-        let Bills { bills } = self.0.get("/v1/bills").await?;
+    pub async fn bills(&mut self, from: Slot) -> Result<Vec<Signed<Bill>>, LinkError> {
+        let path = |after: Option<&AccountId>| match after {
+            Some(after) => format!("/v1/bills?from={}&after={after}", from.get()),
+            None => format!("/v1/bills?from={}", from.get()),
+        };
+        let last = |answer: &Bills| answer.bills.last().map(|bill| bill.document.account.clone());
+        let all = self.0.all(path, last).await?;
+        let mut bills: Vec<_> = all.into_iter().flat_map(|answer| answer.bills).collect();
+        bills.sort_by_cached_key(|bill| {
+            let Bill { from_slot, to_slot, account, .. } = &bill.document;
+            (*to_slot, *from_slot, account.clone())
+        });
         Ok(bills)
     }
 }

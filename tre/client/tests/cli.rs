@@ -164,6 +164,8 @@ mod cli {
     fn a_missing_deployment_is_named() {
         let desk = Desk::new();
         let identity = desk.identity("spiffe://grid.example/meter/m1");
+        let key = KeyPair::generate().expect("a key").public_key_pem();
+        desk.file("release.pem", &key);
         let (code, text) = said(&desk.run(&["meter", "account"], &identity));
         assert_eq!(code, Some(1));
         assert!(text.contains("deployment.json: No such file or directory"), "{text}");

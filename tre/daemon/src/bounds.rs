@@ -8,7 +8,8 @@ use core::time::Duration;
 /// for each, and the bodies below, they fit the guest's memory.
 pub(crate) const CONNECTIONS: usize = 8_192;
 
-/// How many of them have no client certificate: the rest is for peers with one.
+/// How many of them have finished their handshake without a client certificate: the rest is for peers
+/// with one, and for those who may show one yet.
 pub(crate) const ANONYMOUS_CONNECTIONS: usize = 6 * 1024;
 
 /// Connections that have lost their place to another and are not closed yet.
@@ -16,6 +17,10 @@ pub(crate) const LEAVING: usize = 128;
 
 /// File descriptors: one for each connection, those that leave, and the box's own.
 pub(crate) const DESCRIPTORS: u64 = 8_192 + 128 + 64;
+
+/// Connections that the kernel keeps until they are accepted; half as many as all, for when a crowd
+/// comes back at once. Whoever finds no room there asks again after 1, 3, 7, 15 and 31 seconds.
+pub(crate) const UNACCEPTED: u32 = 4_096;
 
 /// Wait after the system could not accept a connection, before the next try.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -69,7 +74,7 @@ pub(crate) const OWNER_QUEUE: usize = 1_024;
 pub(crate) const TPM_QUEUE: usize = 64;
 
 /// Requests waiting for a quote. All of them fit the next one, so none waits longer than the rest
-/// of the quote under way and one more.
+/// of the quote under way, half of one for the answers to that (`quotes/pace.rs`), and one more.
 pub(crate) const ATTESTATIONS: usize = 1 << tre_wire::bounds::ATTESTATION_SIBLINGS;
 
 /// How many of them may wait when a peer without a certificate comes: one for each connection that
@@ -117,6 +122,13 @@ pub(crate) const CLOCK_WATCH: Duration = Duration::from_secs(60);
 /// the one thread that long. Whoever moves the counter gains less than the shortest real slot at a
 /// look, and may have it looked at as often as he likes.
 pub(crate) const CLOCK_STEP: Duration = Duration::from_secs(600);
+
+/// How far a TPM's clock may be wrong. Unit: per cent of what has passed. `[TPM2-P1]`
+pub(crate) const TPM_CLOCK_PER_CENT: u64 = 15;
+
+/// What the kernel's clock and the TPM's may differ by beyond that. Unit: ms. A machine that is
+/// paused as a whole, for a copy of it, keeps its time if its own counter stood for no longer.
+pub(crate) const TPM_CLOCK_SLACK_MS: u64 = 60_000;
 
 /// How far the time may be ahead of the sealed high-water mark before a newer mark is sealed. Unit:
 /// ms. What a power cut takes off it.

@@ -13,6 +13,12 @@ use tre_wire::units::UnixMillis;
 
 use crate::timekeeping::{Timekeeping, millis};
 
+/// A moment to count from: how long something takes, never what time it is.
+#[expect(clippy::disallowed_methods, reason = "one of two places that read a clock, both here")]
+pub(crate) fn moment() -> Instant {
+    Instant::now()
+}
+
 /// The TRE's time: never goes back.
 #[derive(Debug)]
 pub(crate) struct Clock {
@@ -25,12 +31,12 @@ pub(crate) struct Clock {
 impl Clock {
     /// Begins without a time, and never to say one before `mark`. A hardware clock before 1970
     /// counts as 1970.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads time")]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads a time of day")]
     pub(crate) fn start(mark: UnixMillis) -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             hardware_at_start: millis(since_epoch),
-            started: Instant::now(),
+            started: moment(),
             proven: Mutex::new(Timekeeping::not_before(mark)),
         }
     }
@@ -53,6 +59,16 @@ impl Clock {
     /// It is `value` now.
     pub(crate) fn set(&self, value: UnixMillis) {
         self.proven().set(value, self.elapsed());
+    }
+
+    /// When the token was put by which there is a time, since the process began.
+    pub(crate) fn put(&self) -> Option<Duration> {
+        self.proven().put(self.elapsed())
+    }
+
+    /// There is no time any more, until the next token.
+    pub(crate) fn lose(&self) {
+        self.proven().lose();
     }
 
     /// How long from now until `time`; zero if it has passed, none without a time.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tre_store::{Envelope, EnvelopeError};
 use tre_tpm::{SealPolicy, SealedObject, SealedObjectError, Secret32, Tpm, TpmError, UnsealError};
+use tre_wire::bounds::BODY_BYTES;
 use tre_wire::deployment::Deployment;
 use tre_wire::document;
 use tre_wire::hex::HexBytes;
@@ -46,12 +47,6 @@ pub(crate) struct Enrolled {
 /// Format 1 had no storage key's Name and left the TPM's owner hierarchy open. It belongs to
 /// images whose secrets this one cannot unseal, and is refused by its number.
 const FORMAT: u32 = 2;
-
-/// The version alone, which every format has.
-#[derive(Clone, Copy, Debug, Deserialize)]
-struct Version {
-    format: u32,
-}
 
 /// What an enrolment is made from.
 #[derive(Debug)]
@@ -212,9 +207,9 @@ impl Enrolled {
     ///
     /// [`EnrolledError::Json`] and [`EnrolledError::Format`].
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, EnrolledError> {
-        let Version { format } = json::decode(bytes).map_err(EnrolledError::Json)?;
-        if format != FORMAT {
-            return Err(EnrolledError::Format(format));
+        let found = json::format_at_most(bytes, BODY_BYTES).map_err(EnrolledError::Json)?;
+        if found != FORMAT {
+            return Err(EnrolledError::Format(found));
         }
         json::decode(bytes).map_err(EnrolledError::Json)
     }

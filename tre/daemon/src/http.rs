@@ -1,5 +1,7 @@
 //! One request, bounded and whole, and one answer.
 
+use core::str::FromStr;
+
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
@@ -192,16 +194,37 @@ impl Call {
     /// # Errors
     ///
     /// [`ProblemType::BadRequest`] for any other parameter, or a value that is not one.
-    pub(crate) fn parameter<T: core::str::FromStr>(&self, key: &str) -> Result<Option<T>, Problem> {
-        if self.query.is_empty() {
-            return Ok(None);
+    pub(crate) fn parameter<T: FromStr>(&self, key: &str) -> Result<Option<T>, Problem> {
+        let [value] = self.parameters([key])?;
+        parsed(key, value)
+    }
+
+    /// The parameters that this call takes, each once or not at all, in this order.
+    ///
+    /// # Errors
+    ///
+    /// [`ProblemType::BadRequest`] for anything else.
+    pub(crate) fn parameters<const N: usize>(
+        &self,
+        keys: [&str; N],
+    ) -> Result<[Option<&str>; N], Problem> {
+        let mut rest = (!self.query.is_empty()).then_some(self.query.as_str());
+        let found = keys.map(|key| {
+            let (first, others) = match rest?.split_once('&') {
+                Some((first, others)) => (first, Some(others)),
+                None => (rest?, None),
+            };
+            let value = first.strip_prefix(key)?.strip_prefix('=')?;
+            rest = others;
+            Some(value)
+        });
+        match rest {
+            None => Ok(found),
+            Some(_) => {
+                let detail = format!("expected no parameters but {}", keys.join(", then "));
+                Err(Problem::new(ProblemType::BadRequest, detail))
+            }
         }
-        let value = self.query.strip_prefix(key).and_then(|rest| rest.strip_prefix('='));
-        let parsed = value.and_then(|text| text.parse().ok());
-        parsed.map(Some).ok_or_else(|| {
-            let detail = format!("expected no parameter but {key}, and a value for it");
-            Problem::new(ProblemType::BadRequest, detail)
-        })
     }
 
     /// Refuses any parameter.
@@ -215,6 +238,18 @@ impl Call {
         }
         Err(problem(ProblemType::BadRequest, "expected no parameter"))
     }
+}
+
+/// The value of the parameter `key`, if it is there.
+///
+/// # Errors
+///
+/// [`ProblemType::BadRequest`] for one that is no such value.
+pub(crate) fn parsed<T: FromStr>(key: &str, value: Option<&str>) -> Result<Option<T>, Problem> {
+    let Some(value) = value else { return Ok(None) };
+    value.parse().map(Some).map_err(|_: T::Err| {
+        Problem::new(ProblemType::BadRequest, format!("expected a value for the parameter {key}"))
+    })
 }
 
 /// Encodes an answer.
@@ -290,6 +325,27 @@ mod tests {
             let found = found.map_err(|problem| problem.kind);
             let wanted = if expected { Ok(()) } else { Err(ProblemType::BadRequest) };
             assert_eq!(found, wanted, "{length} bytes: found {found:?}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_read_in_their_order_each_once() {
+        let asked = |query: &str| {
+            let (path, query) = (String::from("/v1/aggregates"), String::from(query));
+            let call = Call { method: Method::GET, path, query, body: Bytes::new(), _room: None };
+            let found = call.parameters(["from", "after"]);
+            found.map(|found| found.map(|it| it.map(str::to_owned))).map_err(|error| error.kind)
+        };
+        let both = |from: Option<&str>, after: Option<&str>| {
+            Ok([from.map(str::to_owned), after.map(str::to_owned)])
+        };
+        assert_eq!(asked(""), both(None, None));
+        assert_eq!(asked("from=7"), both(Some("7"), None));
+        assert_eq!(asked("after=g"), both(None, Some("g")));
+        assert_eq!(asked("from=7&after=g"), both(Some("7"), Some("g")));
+        for other in ["&", "from", "from=7&", "after=g&from=7", "from=7&from=8", "fromm=7", "to=1"]
+        {
+            assert_eq!(asked(other), Err(ProblemType::BadRequest), "{other}");
         }
     }
 

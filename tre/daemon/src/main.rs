@@ -40,6 +40,7 @@ mod time_tokens;
 mod timekeeping;
 mod tls;
 mod tpm;
+mod witness;
 
 fn main() -> std::process::ExitCode {
     #[cfg(feature = "hosted")]

@@ -1,5 +1,7 @@
 //! Who is at the other end of one connection, and what binds an attestation to it.
 
+use core::cell::Cell;
+
 use ring::digest::{SHA256, digest};
 use rustls::ServerConnection;
 use tre_wire::attestation::EXPORTER_LABEL;
@@ -26,6 +28,8 @@ pub(crate) struct Peer {
     pub(crate) exporter: [u8; 32],
     /// What the dates of its certificate were held against.
     pub(crate) dated: Dated,
+    /// Whether an enrolment ever began in this connection.
+    pub(crate) began: Cell<bool>,
 }
 
 /// What the dates of a certificate were held against.
@@ -55,14 +59,17 @@ impl Peer {
         trust_domain: Option<&TrustDomain>,
         dated: Dated,
     ) -> Option<Self> {
+        let began = Cell::new(false);
         let exporter = connection.export_keying_material([0; 32], EXPORTER_LABEL, None).ok()?;
         let Some(leaf) = connection.peer_certificates().and_then(<[_]>::first) else {
-            return Some(Self { identity: None, client_key: [0; 32], server_key, exporter, dated });
+            let client_key = [0; 32];
+            return Some(Self { identity: None, client_key, server_key, exporter, dated, began });
         };
         let certificate = EndEntityCert::try_from(leaf).ok()?;
         let client_key = sha256(certificate.subject_public_key_info().as_ref());
         let identity = tls::identity_of(&certificate, trust_domain?).ok()?;
-        Some(Self { identity: Some(identity), client_key, server_key, exporter, dated })
+        let identity = Some(identity);
+        Some(Self { identity, client_key, server_key, exporter, dated, began })
     }
 
     /// Refuses a key that was revoked after this connection began; one that was before never
@@ -94,7 +101,8 @@ mod tests {
     fn peer(identity: Option<&str>, client_key: [u8; 32]) -> Peer {
         let identity = identity.map(|uri| uri.parse().expect("an identity"));
         let dated = Dated::Proven;
-        Peer { identity, client_key, server_key: [2; 32], exporter: [3; 32], dated }
+        let (server_key, exporter, began) = ([2; 32], [3; 32], Cell::new(false));
+        Peer { identity, client_key, server_key, exporter, dated, began }
     }
 
     #[test]

@@ -2,11 +2,15 @@
 //!
 //! One quote is in flight. Whoever asks meanwhile waits in the room; the next quote takes all of
 //! them, each as a leaf of one tree, and gives each its own path. So nobody waits longer than the
-//! rest of one quote and the whole of the next, however many ask.
+//! rest of one quote and the whole of the next, however many ask, and the moment for which that one
+//! waits for a crowd that is coming in (`quotes/pace.rs`).
+
+mod pace;
 
 use core::mem;
 use core::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
 
 use thiserror::Error;
 use tokio::sync::oneshot;
@@ -16,6 +20,8 @@ use tre_wire::hex::HexBytes;
 use tre_wire::units::UnixMillis;
 
 use crate::bounds;
+use crate::clock::moment;
+use pace::Pace;
 
 /// What a connection asks to have quoted: its own session, and nothing of another's.
 #[derive(Clone, Debug)]
@@ -93,6 +99,9 @@ pub(crate) struct Room {
 struct Waiting {
     requests: Vec<Request>,
     called: bool,
+    pace: Pace,
+    /// The last quote, for as long as an answer with it is not out.
+    last: Weak<Result<SignedQuote, TpmError>>,
 }
 
 #[derive(Debug)]
@@ -129,17 +138,31 @@ impl Room {
 
     /// Makes one quote for all who wait. Whoever enters from now on shares the next.
     pub(crate) fn serve(&self, tpm: &mut dyn Tpm) {
+        let (pace, last) = {
+            let waiting = self.waiting();
+            (waiting.pace, waiting.last.clone())
+        };
+        // Each answer that is not encoded yet holds the quote.
+        let unsent = || last.strong_count();
+        let came = || self.waiting().requests.len();
+        pace.gather(moment(), (unsent, came), thread::park_timeout);
         let requests = self.empty();
         // No tree over nothing: all have gone, and no quote is made.
         let Some(tree) = Tree::of(requests.iter().map(|request| request.asked.leaf())) else {
             return;
         };
+        let begun = moment();
         let quote = tpm.quote(tree.root()).map(|quote| SignedQuote {
             attest: HexBytes(quote.attest),
             signature: HexBytes(quote.signature),
         });
         self.quotes.fetch_add(u64::from(quote.is_ok()), Ordering::Relaxed);
         let quote = Arc::new(quote);
+        {
+            let mut waiting = self.waiting();
+            waiting.pace.note(begun, requests.len(), begun.elapsed());
+            waiting.last = Arc::downgrade(&quote);
+        }
         for (request, path) in requests.into_iter().zip(tree.paths()) {
             // Whoever has gone meanwhile misses nothing.
             drop(request.answer.send(Share { quote: Arc::clone(&quote), path }));

@@ -2,6 +2,7 @@
 
 use core::net::SocketAddr;
 use std::fs::File;
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -9,13 +10,14 @@ use core::cell::{OnceCell, RefCell};
 
 use measured_boot::pcr::PcrValues;
 use thiserror::Error;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::{Notify, watch};
 use tre_store::Device;
 use tre_tpm::{Tpm, TpmError};
 use tre_wire::message::StartState;
 use tre_wire::policy::PolicyError;
 
+use crate::bounds;
 use crate::calls::attestation::Framed;
 use crate::clock::Clock;
 use crate::front;
@@ -76,7 +78,7 @@ pub(crate) enum ServeError {
         /// What was asked of it.
         step: &'static str,
         /// Its answer.
-        cause: std::io::Error,
+        cause: io::Error,
     },
 }
 
@@ -99,7 +101,7 @@ pub(crate) fn run(platform: Platform) -> Result<core::convert::Infallible, Serve
     let runtime = runtime.map_err(system("event loop"))?;
     let tasks = tokio::task::LocalSet::new();
     tasks.block_on(&runtime, async move {
-        let listener = TcpListener::bind(listen).await.map_err(system("listening"))?;
+        let listener = bound_to(listen).map_err(system("listening"))?;
         let address = listener.local_addr().map_err(system("listening"))?;
         let shared = Rc::new(share(started, measured, tpm)?);
         // From here on no file opens and no thread starts, and only then a peer is heard.
@@ -109,6 +111,17 @@ pub(crate) fn run(platform: Platform) -> Result<core::convert::Infallible, Serve
         line(&format!("listening on {address}"));
         server::serve(listener, shared).await
     })
+}
+
+/// Listens, with room for more who wait to be accepted than the library leaves by itself.
+fn bound_to(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(bounds::UNACCEPTED)
 }
 
 fn share(started: Started, measured: Measured, tpm: tpm::TpmHandle) -> Result<Shared, ServeError> {
@@ -129,6 +142,7 @@ fn share(started: Started, measured: Measured, tpm: tpm::TpmHandle) -> Result<Sh
     policy.transpose().map_err(ServeError::Policy)?;
     Ok(Shared {
         clock,
+        told: Notify::new(),
         deployment,
         owner: OnceCell::new(),
         nonces: RefCell::default(),

@@ -12,6 +12,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
@@ -50,7 +51,7 @@ pub(crate) async fn serve(listener: TcpListener, shared: Rc<Shared>) -> ! {
                 continue;
             }
         };
-        let Some(place) = places.take(Holder::at(address.ip())) else {
+        let Some(place) = place_of(&places, Holder::at(address.ip())).await else {
             shared.counters.count(|metrics| bump(&mut metrics.connections_refused));
             continue;
         };
@@ -58,6 +59,16 @@ pub(crate) async fn serve(listener: TcpListener, shared: Rc<Shared>) -> ! {
         let shared = Rc::clone(&shared);
         tokio::task::spawn_local(converse(stream, place, shared));
     }
+}
+
+/// A place for a newcomer. In a burst, those who lost theirs have not had their turn to go yet.
+async fn place_of(places: &Rc<Places>, newcomer: Holder) -> Option<Place> {
+    let place = places.take(newcomer);
+    if place.is_some() {
+        return place;
+    }
+    yield_now().await;
+    places.take(newcomer)
 }
 
 /// One connection, from handshake to close. Whatever goes wrong ends this connection alone.
@@ -69,6 +80,12 @@ async fn converse(stream: TcpStream, mut place: Place, shared: Rc<Shared>) {
         shared.counters.count(|metrics| bump(&mut metrics.handshakes_failed));
         return;
     };
+    if peer.identity.is_some() {
+        place.belongs_to(peer.client_key);
+    } else if !place.stays_anonymous() {
+        shared.counters.count(|metrics| bump(&mut metrics.connections_refused));
+        return;
+    }
     let peer = Rc::new(peer);
     let life = if peer.identity.is_some() { bounds::LIFE } else { bounds::ANONYMOUS_LIFE };
     let service = service_fn(|request| answer(request, Rc::clone(&shared), Rc::clone(&peer)));
@@ -109,21 +126,17 @@ async fn other_key(replaced: &mut watch::Receiver<Front>, shown: [u8; 32]) {
     }
 }
 
-/// Shakes hands, unless another gets the place meanwhile, which is of whoever shows a certificate.
+/// Shakes hands, unless another gets the place meanwhile.
 async fn enter(
     stream: TcpStream,
     place: &mut Place,
     front: &Front,
     shared: &Shared,
 ) -> Option<(tokio_rustls::server::TlsStream<TcpStream>, Peer)> {
-    let (stream, peer) = tokio::select! {
-        shaken = handshake(stream, front, shared) => shaken?,
-        () = place.lost() => return None,
-    };
-    if peer.identity.is_some() {
-        place.belongs_to(peer.client_key);
+    tokio::select! {
+        shaken = handshake(stream, front, shared) => shaken,
+        () = place.lost() => None,
     }
-    Some((stream, peer))
 }
 
 async fn handshake(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use measured_boot::pcr::PcrValues;
 use measured_boot::tpm::Public;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tre_store::TwoSlotRegion;
 use tre_tpm::SealPolicy;
 use tre_wire::deployment::Deployment;
@@ -31,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<Clock>,
     /// The deployment, unless it could not be read.
     pub(crate) deployment: Option<Deployment>,
+    /// Told of each token that comes into force.
+    pub(crate) told: Notify,
     /// The owner of the grid's state, from the first time token on.
     pub(crate) owner: OnceCell<Owner>,
     /// What a time token may answer.

@@ -81,12 +81,6 @@ pub(crate) struct Status {
     pub(crate) mark: UnixMillis,
 }
 
-/// The version alone, which every format has.
-#[derive(Clone, Copy, Debug, Deserialize)]
-struct Version {
-    format: u32,
-}
-
 /// Where the record stands, and how it is encrypted.
 #[derive(Debug)]
 pub(crate) struct StatusStore {
@@ -228,7 +222,7 @@ impl StatusStore {
 }
 
 fn read(plain: &[u8]) -> Result<Status, StatusError> {
-    let Version { format } = decoded(plain)?;
+    let format = json::format_at_most(plain, most_bytes()).map_err(StatusError::Json)?;
     let (epoch, mark) = (0, UnixMillis::default());
     let Kept { list, keys, certificates, epoch, mark, .. } = match format {
         FORMAT => decoded(plain)?,
@@ -247,8 +241,12 @@ fn read(plain: &[u8]) -> Result<Status, StatusError> {
 }
 
 fn decoded<T: DeserializeOwned>(plain: &[u8]) -> Result<T, StatusError> {
-    let most = usize::try_from(disk::STATUS[0].length).unwrap_or(0);
-    json::decode_at_most(plain, most).map_err(StatusError::Json)
+    json::decode_at_most(plain, most_bytes()).map_err(StatusError::Json)
+}
+
+/// Longest record. Unit: bytes.
+fn most_bytes() -> usize {
+    usize::try_from(disk::STATUS[0].length).unwrap_or(0)
 }
 
 #[cfg(test)]

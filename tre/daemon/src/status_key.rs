@@ -58,3 +58,35 @@ impl StatusKey {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use rcgen::{KeyPair, PublicKeyData as _, SigningKey as _};
+    use serde::Serialize;
+    use tre_wire::hex::{Hex32, HexBytes};
+    use tre_wire::json;
+    use tre_wire::signed::{self, SignatureFile, signed_bytes};
+
+    use crate::peer::sha256;
+
+    /// The text of what `key` signs, and of its signature, labelled and reasoned as said.
+    pub(crate) fn signed_by(
+        key: &KeyPair,
+        what: &impl Serialize,
+        label: &str,
+        reason: Option<&str>,
+    ) -> (String, String) {
+        let file = json::encode(what).expect("JSON");
+        let signature = SignatureFile {
+            format: signed::FORMAT,
+            label: label.to_owned(),
+            key: Hex32(sha256(&key.subject_public_key_info())),
+            len: signed::length(&file),
+            sha256: Hex32(sha256(&file)),
+            unlocked_because: reason.map(str::to_owned),
+            signature: HexBytes(key.sign(&signed_bytes(label, &file, reason)).expect("signs")),
+        };
+        let text = |bytes| String::from_utf8(bytes).expect("JSON is UTF-8");
+        (text(file), text(json::encode(&signature).expect("JSON")))
+    }
+}

@@ -17,7 +17,8 @@ struct Handed {
     nonce: [u8; 32],
     /// When it was made. Since the process began.
     made: Duration,
-    spent: bool,
+    /// SHA-256 of the token that answered it.
+    answered: Option<[u8; 32]>,
 }
 
 /// Why a token's nonce is not one to answer.
@@ -26,9 +27,15 @@ pub(crate) enum NonceRefusal {
     /// Not from this process, or from long ago.
     #[error("expected a nonce that this process handed out, found another; ask for one anew")]
     Unknown,
-    /// Answered before: a replay.
-    #[error("expected a nonce that no token has answered yet, found one that was; a token again")]
-    Spent,
+    /// This very token came into force before: a replay.
+    #[error("expected a time token that is not in force yet, found one again that came into force")]
+    Replayed,
+    /// Another token was faster: two desks asked, and were given one nonce.
+    #[error(
+        "expected the first token for its nonce, found the second: another desk told this TRE the \
+         time, and nothing is left to do; to tell it again, ask for a nonce anew"
+    )]
+    Answered,
     /// Held back for too long.
     #[error(
         "expected a token within {} s of its nonce, found one after {} s; ask for a nonce anew",
@@ -53,7 +60,8 @@ impl TimeNonces {
         draw: impl FnOnce() -> Result<[u8; 32], E>,
     ) -> Result<[u8; 32], E> {
         let fresh = |handed: &&Handed| {
-            !handed.spent && elapsed.saturating_sub(handed.made) < bounds::TIME_NONCE_RENEWAL
+            handed.answered.is_none()
+                && elapsed.saturating_sub(handed.made) < bounds::TIME_NONCE_RENEWAL
         };
         if let Some(handed) = self.0.back().filter(fresh) {
             return Ok(handed.nonce);
@@ -62,20 +70,26 @@ impl TimeNonces {
         while self.0.len() >= bounds::TIME_NONCES {
             self.0.pop_front();
         }
-        self.0.push_back(Handed { nonce, made: elapsed, spent: false });
+        self.0.push_back(Handed { nonce, made: elapsed, answered: None });
         Ok(nonce)
     }
 
-    /// Whether a token may answer `nonce` now.
+    /// Whether the token with this SHA-256 may answer `nonce` now.
     ///
     /// # Errors
     ///
     /// [`NonceRefusal`].
-    pub(crate) fn judge(&self, nonce: &[u8; 32], elapsed: Duration) -> Result<(), NonceRefusal> {
+    pub(crate) fn judge(
+        &self,
+        nonce: &[u8; 32],
+        token: &[u8; 32],
+        elapsed: Duration,
+    ) -> Result<(), NonceRefusal> {
         let found = self.0.iter().find(|handed| handed.nonce == *nonce);
         let handed = found.ok_or(NonceRefusal::Unknown)?;
-        if handed.spent {
-            return Err(NonceRefusal::Spent);
+        if let Some(before) = handed.answered {
+            let again = before == *token;
+            return Err(if again { NonceRefusal::Replayed } else { NonceRefusal::Answered });
         }
         let age = elapsed.saturating_sub(handed.made);
         if age > bounds::TIME_NONCE_LIFE {
@@ -84,11 +98,11 @@ impl TimeNonces {
         Ok(())
     }
 
-    /// A token has answered `nonce`; no other will.
-    pub(crate) fn spend(&mut self, nonce: &[u8; 32]) {
+    /// The token with this SHA-256 has answered `nonce`; no other will.
+    pub(crate) fn spend(&mut self, nonce: &[u8; 32], token: [u8; 32]) {
         let mut all = self.0.iter_mut();
         if let Some(handed) = all.find(|handed| handed.nonce == *nonce) {
-            handed.spent = true;
+            handed.answered = Some(token);
         }
     }
 }
@@ -98,6 +112,8 @@ mod tests {
     use core::convert::Infallible;
 
     use super::*;
+
+    const TOKEN: [u8; 32] = [5; 32];
 
     fn draw(byte: u8) -> impl FnOnce() -> Result<[u8; 32], Infallible> {
         move || Ok([byte; 32])
@@ -115,22 +131,24 @@ mod tests {
         assert_eq!(nonces.at(after(half - 1), draw(2)), Ok([1; 32]));
         assert_eq!(nonces.at(after(half), draw(3)), Ok([3; 32]));
         // The one before is still good: somebody may be carrying it.
-        assert_eq!(nonces.judge(&[1; 32], after(2 * half)), Ok(()));
-        assert_eq!(nonces.judge(&[3; 32], after(2 * half)), Ok(()));
+        assert_eq!(nonces.judge(&[1; 32], &TOKEN, after(2 * half)), Ok(()));
+        assert_eq!(nonces.judge(&[3; 32], &TOKEN, after(2 * half)), Ok(()));
     }
 
     #[test]
-    fn a_nonce_of_another_process_a_spent_one_and_an_old_one_are_each_refused() {
+    fn a_nonce_of_another_process_an_answered_one_and_an_old_one_are_each_refused() {
         let life = bounds::TIME_NONCE_LIFE.as_secs();
         let mut nonces = TimeNonces::default();
         assert_eq!(nonces.at(after(0), draw(1)), Ok([1; 32]));
-        assert_eq!(nonces.judge(&[9; 32], after(1)), Err(NonceRefusal::Unknown));
-        assert_eq!(nonces.judge(&[1; 32], after(life)), Ok(()));
+        assert_eq!(nonces.judge(&[9; 32], &TOKEN, after(1)), Err(NonceRefusal::Unknown));
+        assert_eq!(nonces.judge(&[1; 32], &TOKEN, after(life)), Ok(()));
         let age = after(life + 1);
-        assert_eq!(nonces.judge(&[1; 32], age), Err(NonceRefusal::Expired { age }));
-        nonces.spend(&[1; 32]);
-        assert_eq!(nonces.judge(&[1; 32], after(1)), Err(NonceRefusal::Spent));
-        assert_eq!(nonces.at(after(1), draw(2)), Ok([2; 32]), "a spent nonce handed out again");
+        assert_eq!(nonces.judge(&[1; 32], &TOKEN, age), Err(NonceRefusal::Expired { age }));
+        nonces.spend(&[1; 32], TOKEN);
+        assert_eq!(nonces.judge(&[1; 32], &TOKEN, after(1)), Err(NonceRefusal::Replayed));
+        let other = nonces.judge(&[1; 32], &[6; 32], after(1));
+        assert_eq!(other, Err(NonceRefusal::Answered), "a second token for one nonce");
+        assert_eq!(nonces.at(after(1), draw(2)), Ok([2; 32]), "an answered nonce handed out again");
     }
 
     #[test]
@@ -140,6 +158,6 @@ mod tests {
             assert_eq!(nonces.at(after(seconds), draw(number)), Ok([number; 32]));
         }
         assert_eq!(nonces.0.len(), bounds::TIME_NONCES);
-        assert_eq!(nonces.judge(&[0; 32], after(12_000)), Err(NonceRefusal::Unknown));
+        assert_eq!(nonces.judge(&[0; 32], &TOKEN, after(12_000)), Err(NonceRefusal::Unknown));
     }
 }

@@ -11,6 +11,7 @@ use tre_wire::time::{LABEL, PutTime, TimeToken, TokenError};
 use tre_wire::units::UnixMillis;
 
 use crate::bounds;
+use crate::peer::sha256;
 use crate::status_key::{NotSigned, StatusKey};
 use crate::time_nonces::{NonceRefusal, TimeNonces};
 use crate::timekeeping::{BelowMark, Timekeeping};
@@ -74,7 +75,7 @@ impl Addressee<'_> {
         signed.map_err(TimeRefusal::NotSigned)?;
         let token = TimeToken::from_json(file).map_err(TimeRefusal::Token)?;
         token.check(self.trust_domain, self.tre_id).map_err(TimeRefusal::Token)?;
-        nonces.judge(&token.nonce.0, elapsed).map_err(TimeRefusal::Nonce)?;
+        nonces.judge(&token.nonce.0, &sha256(file), elapsed).map_err(TimeRefusal::Nonce)?;
         Timekeeping::judge(mark, token.value).map_err(TimeRefusal::BelowMark)?;
         Ok(token)
     }

@@ -34,7 +34,9 @@ struct Anchor {
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[error(
     "expected a time not before {mark}, the sealed high-water mark, found {found} (ms since 1970); \
-     if the token was not held back, the clock that it was signed by is slow, or this TRE's fast"
+     set the clock of the status key's desk right and sign a token for a new nonce; if that clock is \
+     right, a token was signed that was ahead: wait until the mark is past, or clear the TPM and \
+     enrol the box anew"
 )]
 pub(crate) struct BelowMark {
     /// The sealed high-water mark.
@@ -65,6 +67,17 @@ impl Timekeeping {
         self.anchor = Some(Anchor { value, put, asked: elapsed.max(asked) });
         self.high_water = self.high_water.max(value.plus(millis(since).get()));
         Some(self.high_water)
+    }
+
+    /// When the token was put by which there is a time, `elapsed` after the process began.
+    pub(crate) fn put(&mut self, elapsed: Duration) -> Option<Duration> {
+        self.at(elapsed)?;
+        self.anchor.map(|anchor| anchor.put)
+    }
+
+    /// There is no time any more, until the next token.
+    pub(crate) const fn lose(&mut self) {
+        self.anchor = None;
     }
 
     /// Whether a token of this value would come into force, with `mark` sealed.

@@ -1,8 +1,8 @@
 //! Running bills and the bills that go out. `[TRE14 III-D]`
 //!
-//! An account has one *running bill* for each tariff that it is on. The bill grows exactly, in
-//! billionths of the currency, when slots close; a reading that was replaced before never entered
-//! it. It is rounded once, when it goes out, and starts again from zero.
+//! An account has one *running bill* for each tariff that it is on ([`crate::running`]). The bill
+//! grows when slots close; a reading that was replaced before never entered it. It goes out once,
+//! and the next starts from zero.
 //!
 //! Prices are such that a bill tells few sums over many slots each ([`crate::guard`]). Where they
 //! are not, for who was there in a part of the period alone, the energy is billed at the mean
@@ -10,7 +10,9 @@
 //!
 //! No bill covers less than the policy's minimum period. Who joined late is billed at the end of
 //! the next period. Who left is billed once, when the minimum period has elapsed; the account that
-//! follows at the point sees nothing of it.
+//! follows at the point sees nothing of it. Who left a few slots after the end of a period has one
+//! bill of that period and those slots: a supplier that knows of a move-out and ends the period just
+//! before it would else read the last slot from the final bill.
 //!
 //! A bill goes out when no reading of its slots may come any more. Nothing is adjusted afterwards:
 //! the difference between a bill and a corrected one would be the readings that came in between.
@@ -20,46 +22,14 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use tre_wire::bounds;
-use tre_wire::document::price_series;
-use tre_wire::message::supplier::Basis;
 use tre_wire::policy::Policy;
-use tre_wire::units::{MinorUnits, NanoCurrency, NetWattHours, PricePerKwh, Slot};
+use tre_wire::units::{NanoCurrency, NetWattHours, PricePerKwh, Slot};
 
 use crate::few::Few;
 use crate::names::index;
 use crate::prices::Tariff;
-
-/// What one account owes under one tariff for one period: for the one that runs, or for one that
-/// has ended and of which a reading may still come.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Running {
-    pub(crate) tariff: u32,
-    /// Whether the period has ended.
-    ended: bool,
-    /// First slot of the period.
-    pub(crate) from: Slot,
-    /// Of a period that has ended the first slot after it. Of the one that runs the first in which
-    /// the account was off the tariff; [`Slot::MAX`] while it is on it.
-    left: Slot,
-    /// The energy of the period's slots, each at its own price.
-    cost: NanoCurrency,
-    /// That energy, import minus export. Unit: Wh.
-    energy_wh: i64,
-    /// Credits and penalties.
-    apart: NanoCurrency,
-}
-
-/// A bill that went out.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Issued {
-    pub(crate) tariff: u32,
-    pub(crate) from: Slot,
-    pub(crate) to: Slot,
-    pub(crate) total: MinorUnits,
-    pub(crate) basis: Basis,
-    /// What it was made with.
-    pub(crate) series: [u8; 32],
-}
+pub(crate) use crate::running::Issued;
+use crate::running::{Running, final_slot, settled};
 
 /// One account.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -85,49 +55,6 @@ pub(crate) struct Accounts {
     kept_until: BTreeMap<u32, Slot>,
     /// Readings above capacity, of the accounts that sent any.
     over_capacity: BTreeMap<u32, u64>,
-}
-
-impl Running {
-    const fn new(tariff: u32, from: Slot) -> Self {
-        let (cost, apart) = (NanoCurrency::ZERO, NanoCurrency::ZERO);
-        Self { tariff, ended: false, from, left: Slot::MAX, cost, energy_wh: 0, apart }
-    }
-
-    /// Whether the slot is in the period.
-    fn holds(&self, slot: Slot) -> bool {
-        self.from <= slot && (!self.ended || slot < self.left)
-    }
-
-    /// What is owed so far, each slot at its own price.
-    pub(crate) fn total(&self) -> NanoCurrency {
-        // Either alone is far below half of what it could hold: see [`Accounts::charge`].
-        self.cost.checked_add(self.apart).unwrap_or_default()
-    }
-
-    /// Takes in the period before, which no bill could state.
-    fn take_in(&mut self, before: &Self) {
-        self.from = before.from;
-        self.cost = self.cost.checked_add(before.cost).unwrap_or(self.cost);
-        self.energy_wh = self.energy_wh.saturating_add(before.energy_wh);
-        self.apart = self.apart.checked_add(before.apart).unwrap_or(self.apart);
-    }
-
-    /// The bill up to `to`; `None` if no bill can state the total.
-    fn bill(&self, to: Slot, tariff: &Tariff, policy: &Policy) -> Option<Issued> {
-        let coverage = tariff.coverage(self.from, to);
-        let unit = policy.billing.minor_unit_nano;
-        let (basis, total) = if coverage.allowed(&policy.billing) {
-            (Basis::Slots, self.total().to_minor_units(unit))
-        } else {
-            let (cost, slots) = coverage.at_mean(NetWattHours::new(self.energy_wh).ok()?)?;
-            let all = cost.checked_add(self.apart.checked_mul(i128::from(slots))?)?;
-            (Basis::Mean, all.part_to_minor_units(slots, unit))
-        };
-        let names = (&tariff.supplier, &tariff.id);
-        let series = price_series(names, (self.from, to), &coverage.runs);
-        let total = total.ok()?;
-        Some(Issued { tariff: self.tariff, from: self.from, to, total, basis, series })
-    }
 }
 
 impl Account {
@@ -181,11 +108,6 @@ impl Accounts {
         self.accounts.get_mut(index(account))
     }
 
-    /// Accounts with their numbers.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Account)> {
-        (0_u32..).zip(&self.accounts)
-    }
-
     /// The account is on the tariff from `from` on. One that comes back in time goes on with the
     /// bill that it left.
     pub(crate) fn join(&mut self, account: u32, tariff: u32, from: Slot, policy: &Policy) {
@@ -197,7 +119,7 @@ impl Accounts {
         match found.running_mut(tariff) {
             Some(running) => {
                 self.finals.remove(&(final_slot(running, policy), account, tariff));
-                running.left = Slot::MAX;
+                running.come_back(from);
             }
             None => found.running.change(|all| all.push(Running::new(tariff, from))),
         }
@@ -214,9 +136,6 @@ impl Accounts {
 
     /// Adds the energy of one slot to the bill of its period. There is one for as long as a reading
     /// of the slot may come.
-    ///
-    /// Cannot overflow: a slot adds at most 10^9 Wh x 10^12, there are 2^53 slots, and
-    /// 10^21 x 2^53 < 2^123. The energy of 2^33 slots fits as well: 400,000 years.
     pub(crate) fn charge(
         &mut self,
         (account, tariff): (u32, u32),
@@ -227,15 +146,15 @@ impl Accounts {
         let Some(found) = self.account_mut(account) else { return };
         let all = found.running.all_mut().iter_mut();
         let mut own = all.filter(|running| running.tariff == tariff);
-        let Some(running) = own.find(|it| it.holds(slot)) else { return };
-        running.cost = running.cost.checked_add(price.cost_of(energy)).unwrap_or(running.cost);
-        running.energy_wh = running.energy_wh.saturating_add(energy.get());
+        if let Some(running) = own.find(|it| it.holds(slot)) {
+            running.charge(price, energy);
+        }
     }
 
     /// Adds a credit, which is negative, or a penalty to a running bill.
     pub(crate) fn credit(&mut self, account: u32, tariff: u32, amount: NanoCurrency) {
         if let Some(running) = self.running_mut(account, tariff) {
-            running.apart = running.apart.checked_add(amount).unwrap_or(running.apart);
+            running.credit(amount);
         }
     }
 
@@ -260,16 +179,18 @@ impl Accounts {
         self.over_capacity.get(&account).copied().unwrap_or(0)
     }
 
-    /// Ends the tariff's period at `end` for each account that is on the tariff and has been for
-    /// the minimum period: its bill goes out once the period has settled. Everyone else's runs on.
+    /// Ends the tariff's period at `end` for each account that is on the tariff, whose bill began a
+    /// minimum period ago and which was there for enough slots: its bill goes out once the period has
+    /// settled. Everyone else's runs on.
     pub(crate) fn end_period(&mut self, tariff: u32, end: Slot, policy: &Policy) {
         for (account, found) in (0_u32..).zip(&mut self.accounts) {
             let Some(running) = found.running_mut(tariff) else { continue };
-            let elapsed = end.since(running.from);
-            if running.left <= end || elapsed < policy.billing.minimum_period_slots {
+            let elapsed = end.since(running.from) >= policy.billing.minimum_period_slots;
+            let few = running.held(end) < policy.billing.min_slots_per_level;
+            if running.left <= end || !elapsed || few {
                 continue;
             }
-            let next = Running { left: running.left, ..Running::new(tariff, end) };
+            let next = running.next(end);
             if self.finals.remove(&(final_slot(running, policy), account, tariff)) {
                 self.finals.insert((final_slot(&next, policy), account, tariff));
             }
@@ -285,26 +206,32 @@ impl Accounts {
         self.settling.remove(&settled).then_some(settled)
     }
 
-    /// Issues the bills of the period that settled at `due`.
+    /// Issues the bills of the period that settled at `due`. Where the next bill would tell of too
+    /// few slots, since the account has left again, both are one.
     pub(crate) fn settle(&mut self, (due, tariff): (Slot, u32), prices: &Tariff, policy: &Policy) {
+        let least = policy.billing.min_slots_per_level;
         for (account, found) in (0_u32..).zip(&mut self.accounts) {
             let mut all = found.running.all().iter();
             let over =
                 |it: &Running| it.tariff == tariff && it.ended && settled(it.left, policy) <= due;
             let Some(place) = all.position(over) else { continue };
             let ended = found.running.change(|all| all.remove(place));
-            if let Some(bill) = ended.bill(ended.left, prices, policy) {
-                found.issue(bill);
-                continue;
-            }
+            let mut next = found.running.all_mut().iter_mut();
+            let next = next.find(|it| it.tariff == tariff && it.from == ended.left);
+            let few = next.as_ref().is_some_and(|next| next.held(due) < least);
             // A total that no bill can state is not lost: it is in the next one.
-            let all = found.running.all_mut().iter_mut();
-            let mut later = all.filter(|running| running.tariff == tariff);
-            let Some(next) = later.find(|running| running.from == ended.left) else { continue };
-            let waiting = self.finals.remove(&(final_slot(next, policy), account, tariff));
-            next.take_in(&ended);
-            if waiting {
-                self.finals.insert((final_slot(next, policy), account, tariff));
+            let bill = ended.bill(ended.left, prices, policy).filter(|_| !few);
+            match (bill, next) {
+                (Some(bill), _) => found.issue(bill),
+                (None, Some(next)) => {
+                    let waiting = self.finals.remove(&(final_slot(next, policy), account, tariff));
+                    next.take_in(&ended);
+                    if waiting {
+                        self.finals.insert((final_slot(next, policy), account, tariff));
+                    }
+                }
+                // Who is to have a bill at the end of a period is on the tariff after it.
+                (None, None) => {}
             }
         }
     }
@@ -365,16 +292,4 @@ impl Accounts {
         self.kept_until.remove(&account);
         self.over_capacity.remove(&account);
     }
-}
-
-/// When every slot before this one has closed, no reading of a slot before `to` may come any more.
-fn settled(to: Slot, policy: &Policy) -> Slot {
-    to.plus(policy.lateness_slots)
-}
-
-/// The final bill of someone who left may go out when every slot before this one has closed: the
-/// minimum period has elapsed, and no late reading is taken any more.
-fn final_slot(running: &Running, policy: &Policy) -> Slot {
-    let elapsed = running.from.plus(policy.billing.minimum_period_slots);
-    elapsed.max(settled(running.left, policy))
 }

@@ -3,7 +3,9 @@
 //!
 //! The *baseline* of a connection is the mean of its readings in the slots that closed last when
 //! the event was announced, rounded down: nothing that a household does after it knows of an event
-//! changes it. A bid that could not be judged is not taken. A winner delivered if its readings of
+//! changes it. Baselines are taken of all connections at once, and events that are announced within
+//! a third of a window after that share them: else each open event would keep a number of every
+//! connection. A bid that could not be judged is not taken. A winner delivered if its readings of
 //! the event differ from the baseline by the energy that it offered, less the policy's tolerance;
 //! each in time, within the connection's capacity, of the account that bid. Who did not is charged
 //! the policy's share of what the bid earned. Nobody but the household is told.
@@ -12,16 +14,18 @@
 //! penalty judges nobody, and then no reading is kept past its slot's close.
 
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use tre_wire::id::PeerId;
+use tre_wire::bounds;
 use tre_wire::message::dsm::{Direction, EventTerms};
 use tre_wire::message::meter::{Bid, Reading};
 use tre_wire::policy::{DemandResponse, Policy};
 use tre_wire::units::{NetWattHours, Slot};
 
-use crate::connections::{Connections, Stint};
+use crate::connections::Connections;
 use crate::demand_response::Credit;
+use crate::event::Placed;
 use crate::names::index;
 use crate::readings::Slotful;
 use crate::releases::Closing;
@@ -30,13 +34,24 @@ use crate::releases::Closing;
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Recent(VecDeque<(Slot, bool, Slotful)>);
 
-/// The baseline of every point when one event was announced. Unit: Wh a slot.
+/// The baseline of every point when one event was announced, or shortly before.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Baselines {
     /// Nobody is judged.
     Unjudged,
-    /// By point; [`NO_BASELINE`] where a reading is missing.
-    Frozen { since: Slot, means: Vec<i32> },
+    /// The same for all events that share them.
+    Frozen(Arc<Means>),
+}
+
+/// Means of the readings of every point.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Means {
+    /// The slot that had begun last when they were taken.
+    taken: Slot,
+    /// First slot that they are of.
+    since: Slot,
+    /// By point, [`NO_BASELINE`] where a reading is missing. Unit: Wh a slot.
+    means: Vec<i32>,
 }
 
 /// What a bid is held to. `None`: it is not judged.
@@ -45,9 +60,8 @@ pub(crate) type Baseline = Option<i32>;
 /// A bid that won, until the last slot of its event has closed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Promise {
-    pub(crate) bidder: PeerId,
-    pub(crate) point: u32,
     pub(crate) account: u32,
+    pub(crate) point: u32,
     pub(crate) tariff: u32,
     pub(crate) bid: Bid,
     pub(crate) baseline: i32,
@@ -81,8 +95,13 @@ impl Recent {
         })
     }
 
-    /// The baselines of an event that is announced now.
-    pub(crate) fn freeze(&self, connections: &Connections, policy: &Policy) -> Baselines {
+    /// The baselines of an event that is announced in slot `taken`, which has begun.
+    pub(crate) fn freeze(
+        &self,
+        taken: Slot,
+        connections: &Connections,
+        policy: &Policy,
+    ) -> Baselines {
         let rules = &policy.demand_response;
         let kept = u64::try_from(self.0.len()).unwrap_or(0);
         let whole = kept == rules.baseline_slots && self.0.iter().all(|(_, metered, _)| *metered);
@@ -94,7 +113,7 @@ impl Recent {
         }
         let points = u32::try_from(connections.count()).unwrap_or(u32::MAX);
         let mean = |point| self.mean(point, connections, policy).unwrap_or(NO_BASELINE);
-        Baselines::Frozen { since, means: (0..points).map(mean).collect() }
+        Baselines::Frozen(Arc::new(Means { taken, since, means: (0..points).map(mean).collect() }))
     }
 
     fn mean(&self, point: u32, connections: &Connections, policy: &Policy) -> Option<i32> {
@@ -113,26 +132,33 @@ impl Recent {
 }
 
 impl Baselines {
-    /// What a bid of the point is held to, if there is anything to hold it to.
-    pub(crate) fn of(&self, point: u32, stint: &Stint) -> Option<Baseline> {
+    /// What a bid of the point is held to, if there is anything to hold it to: its household has
+    /// been there since slot `there`.
+    pub(crate) fn of(&self, point: u32, there: Slot) -> Option<Baseline> {
         match self {
             Self::Unjudged => Some(None),
-            Self::Frozen { since, means } => {
-                let mean = means.get(index(point)).copied().filter(|&mean| mean != NO_BASELINE);
-                mean.filter(|_| stint.from <= *since).map(Some)
+            Self::Frozen(frozen) => {
+                let mean = frozen.means.get(index(point)).copied();
+                let mean = mean.filter(|&mean| mean != NO_BASELINE && there <= frozen.since);
+                mean.map(Some)
             }
+        }
+    }
+
+    /// Whether an event that is announced in slot `begun` shares these.
+    pub(crate) fn serve(&self, begun: Slot, policy: &Policy) -> bool {
+        let apart = policy.monitoring.window_slots.div_ceil(bounds::BASELINES_PER_WINDOW);
+        match self {
+            Self::Unjudged => false,
+            Self::Frozen(frozen) => begun < frozen.taken.plus(apart),
         }
     }
 }
 
 impl Promise {
-    pub(crate) fn new(
-        (bidder, point): (PeerId, u32),
-        (account, tariff): (u32, u32),
-        bid: Bid,
-        baseline: i32,
-    ) -> Self {
-        Self { bidder, point, account, tariff, bid, baseline, energy_wh: 0, whole: true }
+    pub(crate) const fn new(placed: &Placed, baseline: i32) -> Self {
+        let &Placed { bid, point, account, tariff, .. } = placed;
+        Self { account, point, tariff, bid, baseline, energy_wh: 0, whole: true }
     }
 
     /// Takes in a slot of the event, which closes.

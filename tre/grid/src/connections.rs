@@ -98,6 +98,13 @@ impl Connections {
         self.timeline(point).iter().find(|stint| stint.holds(slot))
     }
 
+    /// Since when the household of a stint has been at the point, whatever its meter and tariff.
+    pub(crate) fn there_since(&self, point: u32, stint: &Stint) -> Slot {
+        let earlier = self.timeline(point).iter().rev();
+        let earlier = earlier.filter(|other| other.account == stint.account);
+        earlier.fold(stint.from, |from, other| if other.to == from { other.from } else { from })
+    }
+
     /// How many points are on the tariff in slot `begun` or will be; counts no further than `most`.
     pub(crate) fn on_tariff(&self, tariff: u32, begun: Slot, most: u32) -> u32 {
         let on = |stint: &Stint| stint.tariff == tariff && stint.to > begun;

@@ -64,36 +64,51 @@ impl Events {
         closed.map(|event| event.terms.from_slot).min()
     }
 
-    /// Opens an event, or refuses and changes nothing. When there is no room, the event that was
-    /// opened first among those that are over is forgotten, and its name with it.
+    /// Opens an event, or refuses and changes nothing.
     pub(crate) fn open(
         &mut self,
         dsm: &PeerId,
         body: &OpenEvent,
         (now, policy): (UnixMillis, &Policy),
-        baselines: impl FnOnce() -> Baselines,
+        freeze: impl FnOnce() -> Baselines,
     ) -> Result<(), EventRefusal> {
         if self.0.iter().any(|event| event.id == body.event) {
             return Err(EventRefusal::Used);
         }
         judge_terms(&body.terms, now, policy)?;
-        if self.0.len() >= bounds::EVENTS {
-            let mut events = self.0.iter();
-            let over = events.position(Event::over);
-            let over = over.ok_or(EventRefusal::Full { most: bounds::EVENTS })?;
-            self.0.remove(over);
-        }
+        self.make_room(dsm)?;
+        let begun = policy.slot_at(now);
+        let mut held = self.0.iter().map(|event| &event.baselines);
+        let baselines = held.find(|it| it.serve(begun, policy)).cloned().unwrap_or_else(freeze);
         let (id, dsm, terms) = (body.event.clone(), dsm.clone(), body.terms);
-        let (stage, baselines, promises) = (Stage::Open(BTreeMap::new()), baselines(), Vec::new());
+        let (stage, promises) = (Stage::Open(BTreeMap::new()), Vec::new());
         self.0.push(Event { id, dsm, terms, stage, baselines, promises, unmetered: false });
         Ok(())
     }
 
-    /// Takes, replaces or withdraws a bid, or refuses and changes nothing.
+    /// Sees that there is a place for one event more. The event that was opened first among those
+    /// that are over is forgotten for it, and its name with it: of the manager's own once it has its
+    /// share of places, so that none drives out what others' meters are still to read.
+    fn make_room(&mut self, dsm: &PeerId) -> Result<(), EventRefusal> {
+        let own = self.0.iter().filter(|event| event.dsm == *dsm).count();
+        let over = if own >= bounds::EVENTS_PER_MANAGER {
+            let over = self.0.iter().position(|event| event.dsm == *dsm && event.over());
+            over.ok_or(EventRefusal::Share { most: bounds::EVENTS_PER_MANAGER })?
+        } else if self.0.len() >= bounds::EVENTS {
+            let over = self.0.iter().position(Event::over);
+            over.ok_or(EventRefusal::Full { most: bounds::EVENTS })?
+        } else {
+            return Ok(());
+        };
+        self.0.remove(over);
+        Ok(())
+    }
+
+    /// Takes, replaces or withdraws the bid of the account that the stint names and that has been at
+    /// the point since slot `there`, or refuses and changes nothing.
     pub(crate) fn bid(
         &mut self,
-        meter: &PeerId,
-        (point, stint): (u32, &Stint),
+        (point, stint, there): (u32, &Stint, Slot),
         (event, bid): (&EventId, Option<Bid>),
         policy: &Policy,
     ) -> Result<(), BidRefusal> {
@@ -104,19 +119,24 @@ impl Events {
             return Err(BidRefusal::TooLate { deadline });
         };
         let Some(bid) = bid else {
-            bids.remove(meter);
+            bids.remove(&stint.account);
             return Ok(());
         };
         judge_bid(bid, &event.terms, stint, policy)?;
         let slots = policy.demand_response.baseline_slots;
-        let baseline = event.baselines.of(point, stint).ok_or(BidRefusal::NoBaseline { slots })?;
-        if bids.len() >= bounds::BIDS && !bids.contains_key(meter) {
+        let baseline = event.baselines.of(point, there).ok_or(BidRefusal::NoBaseline { slots })?;
+        if bids.len() >= bounds::BIDS && !bids.contains_key(&stint.account) {
             return Err(BidRefusal::Full { most: bounds::BIDS });
         }
         let Stint { account, tariff, .. } = *stint;
         let placed = Placed { bid, point, account, tariff, baseline };
-        bids.insert(meter.clone(), placed);
+        bids.insert(account, placed);
         Ok(())
+    }
+
+    /// Forgets an account that is over.
+    pub(crate) fn forget(&mut self, account: u32) {
+        self.0.iter_mut().for_each(|event| event.forget(account));
     }
 
     /// Closes every open event whose deadline is at or before `now`.
@@ -140,7 +160,8 @@ impl Events {
             Stage::Open(bids) => {
                 let lost = core::mem::take(bids).into_keys().map(|bidder| (bidder, Fared::Lost));
                 let (fared, pseudo_bids) = (lost.collect(), Vec::new());
-                event.stage = Stage::Settled { end: End::Cancelled, pseudo_bids, fared };
+                let end = End::Cancelled;
+                event.stage = Stage::Settled { end, pseudo_bids, accepted: 0, fared };
                 event.baselines = Baselines::Unjudged;
             }
             Stage::Closed(_) => event.settle(&BTreeSet::new(), End::Cancelled),

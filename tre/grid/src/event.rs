@@ -14,7 +14,7 @@ use crate::demand_response::Credit;
 use crate::randomness::{Purpose, Stream, shuffle};
 use crate::releases::Closing;
 
-/// A bid with whom to credit.
+/// A bid with whom to credit: the account that the bidding meter served.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Placed {
     pub(crate) bid: Bid,
@@ -28,21 +28,22 @@ pub(crate) struct Placed {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Offer {
     pub(crate) pseudo: PseudoBid,
-    pub(crate) bidder: PeerId,
     pub(crate) placed: Placed,
 }
 
-/// Where an event stands, with what is known then.
+/// Where an event stands, with what is known then. What is known of a bidder goes by its account:
+/// who follows at the point has another, and another meter of the same household has the same.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Stage {
-    Open(BTreeMap<PeerId, Placed>),
+    Open(BTreeMap<u32, Placed>),
     /// In the order in which they went out.
     Closed(Vec<Offer>),
-    /// The link from id to bidder is gone; whether each bidder won has stayed.
+    /// The link from id to bidder is gone; how many won has stayed, and whether each bidder did.
     Settled {
         end: End,
         pseudo_bids: Vec<PseudoBid>,
-        fared: BTreeMap<PeerId, Fared>,
+        accepted: usize,
+        fared: BTreeMap<u32, Fared>,
     },
 }
 
@@ -70,7 +71,8 @@ pub(crate) struct Event {
     pub(crate) stage: Stage,
     /// Until the deadline.
     pub(crate) baselines: Baselines,
-    /// What won and is judged, until the event's last slot has closed.
+    /// What won and is judged, until the event's last slot has closed: in the order of accounts,
+    /// which says nothing of the ids.
     pub(crate) promises: Vec<Promise>,
     /// Whether the TRE did not run in a slot of the event.
     pub(crate) unmetered: bool,
@@ -100,19 +102,17 @@ impl Event {
     pub(crate) fn accepted(&self) -> usize {
         match &self.stage {
             Stage::Open(_) | Stage::Closed(_) => 0,
-            Stage::Settled { fared, .. } => {
-                fared.values().filter(|fared| matches!(fared, Fared::Won(_))).count()
-            }
+            Stage::Settled { accepted, .. } => *accepted,
         }
     }
 
-    /// How the event went for one meter.
-    pub(crate) fn outcome(&self, meter: &PeerId) -> BidOutcome {
+    /// How the event went for one account.
+    pub(crate) fn outcome(&self, account: u32) -> BidOutcome {
         let pending = match &self.stage {
-            Stage::Open(bids) => bids.contains_key(meter),
-            Stage::Closed(offers) => offers.iter().any(|offer| offer.bidder == *meter),
+            Stage::Open(bids) => bids.contains_key(&account),
+            Stage::Closed(offers) => offers.iter().any(|offer| offer.placed.account == account),
             Stage::Settled { fared, .. } => {
-                return match fared.get(meter) {
+                return match fared.get(&account) {
                     Some(Fared::Won(_)) => BidOutcome::Accepted,
                     Some(Fared::Lost) => BidOutcome::Rejected,
                     None => BidOutcome::NoBid,
@@ -122,26 +122,26 @@ impl Event {
         if pending { BidOutcome::Pending } else { BidOutcome::NoBid }
     }
 
-    /// What a meter offers, while that is known.
-    pub(crate) fn bid_of(&self, meter: &PeerId) -> Option<Bid> {
+    /// What an account offers, while that is known.
+    pub(crate) fn bid_of(&self, account: u32) -> Option<Bid> {
         match &self.stage {
-            Stage::Open(bids) => bids.get(meter).map(|placed| placed.bid),
+            Stage::Open(bids) => bids.get(&account).map(|placed| placed.bid),
             Stage::Closed(offers) => {
-                let own = offers.iter().find(|offer| offer.bidder == *meter);
+                let own = offers.iter().find(|offer| offer.placed.account == account);
                 own.map(|offer| offer.placed.bid)
             }
             Stage::Settled { .. } => {
-                let own = self.promises.iter().find(|promise| promise.bidder == *meter);
+                let own = self.promises.iter().find(|promise| promise.account == account);
                 own.map(|promise| promise.bid)
             }
         }
     }
 
-    /// Whether a meter delivered what it won with.
-    pub(crate) fn delivery(&self, meter: &PeerId) -> Delivery {
+    /// Whether an account delivered what it won with.
+    pub(crate) fn delivery(&self, account: u32) -> Delivery {
         match &self.stage {
             Stage::Open(_) | Stage::Closed(_) => Delivery::None,
-            Stage::Settled { fared, .. } => match fared.get(meter) {
+            Stage::Settled { fared, .. } => match fared.get(&account) {
                 Some(Fared::Won(delivery)) => *delivery,
                 Some(Fared::Lost) | None => Delivery::None,
             },
@@ -161,6 +161,14 @@ impl Event {
         }
     }
 
+    /// Forgets an account that is over, whose number another may get. All its bids are settled: its
+    /// last bill waited for them.
+    pub(crate) fn forget(&mut self, account: u32) {
+        if let Stage::Settled { fared, .. } = &mut self.stage {
+            fared.remove(&account);
+        }
+    }
+
     /// Whether nothing more can come of the event.
     pub(crate) fn over(&self) -> bool {
         matches!(self.stage, Stage::Settled { .. }) && self.promises.is_empty()
@@ -172,9 +180,9 @@ impl Event {
         let mut ids = Stream::new(seed, Purpose::Ids, 0, self.id.as_str());
         let bids = core::mem::take(bids).into_iter();
         let mut offers: Vec<Offer> = bids
-            .map(|(bidder, placed)| {
+            .map(|(_, placed)| {
                 let pseudo = PseudoBid { id: Hex32(ids.bytes()), bid: placed.bid };
-                Offer { pseudo, bidder, placed }
+                Offer { pseudo, placed }
             })
             .collect();
         let mut order = Stream::new(seed, Purpose::Order, 0, self.id.as_str());
@@ -192,20 +200,20 @@ impl Event {
         let offers = core::mem::take(offers);
         let pseudo_bids = offers.iter().map(|offer| offer.pseudo).collect();
         let mut fared = BTreeMap::new();
-        for Offer { pseudo, bidder, placed } in offers {
-            let Placed { bid, point, account, tariff, baseline } = placed;
-            let how = match baseline {
+        for Offer { pseudo, placed } in offers {
+            let how = match placed.baseline {
                 _ if !accepted.contains(&pseudo.id) => Fared::Lost,
                 None => Fared::Won(Delivery::NotJudged),
                 Some(baseline) => {
-                    let who = (bidder.clone(), point);
-                    self.promises.push(Promise::new(who, (account, tariff), bid, baseline));
+                    self.promises.push(Promise::new(&placed, baseline));
                     Fared::Won(Delivery::Pending)
                 }
             };
-            fared.insert(bidder, how);
+            fared.insert(placed.account, how);
         }
-        self.stage = Stage::Settled { end, pseudo_bids, fared };
+        // In the order of the ids they would say whose each is.
+        self.promises.sort_by_key(|promise| promise.account);
+        self.stage = Stage::Settled { end, pseudo_bids, accepted: accepted.len(), fared };
     }
 
     /// Takes in a slot that closes; after the last one, what broken promises cost.
@@ -231,7 +239,7 @@ impl Event {
                     Delivery::Short
                 }
             };
-            fared.insert(promise.bidder, Fared::Won(delivery));
+            fared.insert(promise.account, Fared::Won(delivery));
         }
         penalties
     }

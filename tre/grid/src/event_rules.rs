@@ -1,5 +1,6 @@
 //! What an event may ask for, and what a bid may offer.
 
+use tre_wire::bounds;
 use tre_wire::message::dsm::EventTerms;
 use tre_wire::message::meter::Bid;
 use tre_wire::policy::Policy;
@@ -8,7 +9,8 @@ use tre_wire::units::{UnixMillis, WattHours};
 use crate::connections::Stint;
 use crate::refusal::{BidRefusal, EventRefusal};
 
-/// An event begins after its deadline, which is to come, and has a bounded length.
+/// An event begins after its deadline, which is to come, and has a bounded length. Both are near
+/// enough that it holds its place, and what its bids are held to, for a bounded time.
 pub(crate) fn judge_terms(
     terms: &EventTerms,
     now: UnixMillis,
@@ -21,6 +23,15 @@ pub(crate) fn judge_terms(
     if from <= policy.slot_at(deadline) {
         let least = policy.slot_at(deadline).next();
         return Err(EventRefusal::StartsTooEarly { least, found: from });
+    }
+    let (begun, window) = (policy.slot_at(now), policy.monitoring.window_slots);
+    let most = policy.start_of(begun.plus(window));
+    if deadline > most {
+        return Err(EventRefusal::DeadlineTooFar { most, found: deadline });
+    }
+    let most = begun.plus(window.saturating_mul(bounds::EVENT_WINDOWS));
+    if from > most {
+        return Err(EventRefusal::StartsTooLate { most, found: from });
     }
     let most = policy.demand_response.event_slots_most;
     if to <= from || to.since(from) > most {

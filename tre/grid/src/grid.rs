@@ -127,8 +127,8 @@ impl Grid {
                 return Ok(Outcome::Receipts(self.take_readings(meter, readings)?));
             }
             Command::OpenEvent { dsm, body } => {
-                let baselines = || self.recent.freeze(&self.connections, &self.policy);
-                self.events.open(dsm, body, (self.now, &self.policy), baselines)?;
+                let freeze = || self.recent.freeze(self.begun, &self.connections, &self.policy);
+                self.events.open(dsm, body, (self.now, &self.policy), freeze)?;
             }
             Command::Bid { meter, body } => self.bid(meter, body)?,
             Command::CancelEvent { dsm, event } => self.events.cancel(dsm, event)?,
@@ -173,6 +173,7 @@ impl Grid {
         let over = self.accounts.over(account, self.first_open);
         if over && !self.connections.names_account(account) {
             self.accounts.erase(account);
+            self.events.forget(account);
             self.connections.accounts.forget(account);
         }
     }
@@ -227,9 +228,10 @@ impl Grid {
     }
 
     fn bid(&mut self, meter: &PeerId, body: &BidRequest) -> Result<(), Refusal> {
-        let connection =
-            self.connections.of_meter(meter, self.begun).ok_or(BidRefusal::NoConnection)?;
-        self.events.bid(meter, connection, (&body.event, body.bid), &self.policy)?;
+        let connection = self.connections.of_meter(meter, self.begun);
+        let (point, stint) = connection.ok_or(BidRefusal::NoConnection)?;
+        let there = self.connections.there_since(point, stint);
+        self.events.bid((point, stint, there), (&body.event, body.bid), &self.policy)?;
         Ok(())
     }
 

@@ -48,6 +48,11 @@ impl Coverage {
         coverage
     }
 
+    /// How many slots have a price.
+    pub(crate) fn slots(&self) -> u64 {
+        self.levels.values().fold(0, |sum, &slots| sum.saturating_add(slots))
+    }
+
     /// Whether a bill of these slots tells no more than the policy allows.
     pub(crate) fn allowed(&self, rules: &Billing) -> bool {
         self.levels.len() <= most(rules) && self.short(rules).is_none()

@@ -50,6 +50,7 @@ pub mod randomness;
 mod readings;
 mod refusal;
 mod releases;
+mod running;
 mod timeline;
 mod views;
 

@@ -98,20 +98,15 @@ impl Groups {
         policy: &Policy,
     ) -> Result<(), GroupRefusal> {
         let old = self.0.get(&key);
-        if old.is_none() && self.0.len() >= bounds::GROUPS {
-            return Err(GroupRefusal::GroupsFull { most: bounds::GROUPS });
+        if old.is_none() {
+            self.judge_room(&key.dno)?;
         }
         let mut members = judge_members(body, connections, &policy.monitoring)?;
         judge_capacity(&members, from, connections, &policy.monitoring)?;
         let latest = old.and_then(|group| group.memberships.last());
         let former: BTreeSet<u32> =
             latest.into_iter().flat_map(|latest| latest.members.iter().copied()).collect();
-        for (position, &member) in members.iter().enumerate() {
-            let groups = usize::from(connections.groups_of(member));
-            if groups >= bounds::GROUPS_PER_POINT && !former.contains(&member) {
-                return Err(GroupRefusal::MemberFull { most: bounds::GROUPS_PER_POINT, position });
-            }
-        }
+        self.judge_places(&key.dno, &members, &former, connections)?;
         former.into_iter().for_each(|member| connections.leave_group(member));
         members.iter().for_each(|&member| connections.enter_group(member));
         members.sort_unstable();
@@ -119,6 +114,56 @@ impl Groups {
         group.memberships.retain(|membership| membership.from < from);
         if group.memberships.last().is_none_or(|last| *last.members != *members) {
             group.memberships.push(Membership { from, members: members.into_boxed_slice() });
+        }
+        Ok(())
+    }
+}
+
+impl Groups {
+    fn own(&self, dno: &PeerId) -> impl Iterator<Item = &Group> {
+        self.0.iter().filter(move |(key, _)| key.dno == *dno).map(|(_, group)| group)
+    }
+
+    /// Whether there is a place for one group more of the operator.
+    fn judge_room(&self, dno: &PeerId) -> Result<(), GroupRefusal> {
+        if self.own(dno).count() >= bounds::GROUPS_PER_OPERATOR {
+            return Err(GroupRefusal::Share { most: bounds::GROUPS_PER_OPERATOR });
+        }
+        if self.0.len() >= bounds::GROUPS {
+            return Err(GroupRefusal::GroupsFull { most: bounds::GROUPS });
+        }
+        Ok(())
+    }
+
+    /// Whether each member may be in one group more; `former` are in this one already.
+    fn judge_places(
+        &self,
+        dno: &PeerId,
+        members: &[u32],
+        former: &BTreeSet<u32>,
+        connections: &Connections,
+    ) -> Result<(), GroupRefusal> {
+        let share = bounds::GROUPS_PER_POINT_AND_OPERATOR;
+        let groups = |member| usize::from(connections.groups_of(member));
+        let new = || members.iter().copied().enumerate().filter(|it| !former.contains(&it.1));
+        // Few points are in so many groups that the operator's own have to be counted.
+        let crowded = new().filter(|&(_, member)| groups(member) >= share);
+        let mut own: BTreeMap<u32, usize> = crowded.map(|(_, member)| (member, 0)).collect();
+        if !own.is_empty() {
+            let latest = self.own(dno).filter_map(|group| group.memberships.last());
+            for member in latest.flat_map(|latest| &latest.members) {
+                if let Some(count) = own.get_mut(member) {
+                    *count = count.saturating_add(1);
+                }
+            }
+        }
+        for (position, member) in new() {
+            if own.get(&member).is_some_and(|&count| count >= share) {
+                return Err(GroupRefusal::MemberShare { most: share, position });
+            }
+            if groups(member) >= bounds::GROUPS_PER_POINT {
+                return Err(GroupRefusal::MemberFull { most: bounds::GROUPS_PER_POINT, position });
+            }
         }
         Ok(())
     }

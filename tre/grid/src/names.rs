@@ -34,6 +34,29 @@ impl<T: AsRef<str> + Clone + Eq> Names<T> {
         self.names.get(index(number))?.as_ref()
     }
 
+    /// Names with their numbers after the name `after`, in the order of their hashes and, under one
+    /// hash, of the names. No name changes its place, whatever is learnt and forgotten.
+    pub(crate) fn after<'a>(&'a self, after: Option<&'a T>) -> impl Iterator<Item = (&'a T, u32)>
+    where
+        T: Ord,
+    {
+        let from = after.map_or(0, hash);
+        let mut numbers = self.numbers.range((from, 0)..).peekable();
+        let alike = core::iter::from_fn(move || {
+            let &&(first, _) = numbers.peek()?;
+            let mut alike = Vec::new();
+            while let Some(&(_, number)) = numbers.next_if(|&&(hash, _)| hash == first) {
+                alike.extend(self.name(number).map(|name| (name, number)));
+            }
+            alike.sort_unstable();
+            Some(alike)
+        });
+        let passed = move |&(name, _): &(&T, u32)| {
+            after.is_some_and(|after| hash(name) == from && name <= after)
+        };
+        alike.flatten().skip_while(passed)
+    }
+
     /// The number of `name`, given now if it is new; `None` when there are no more numbers.
     pub(crate) fn learn(&mut self, name: &T) -> Option<u32> {
         if let Some(number) = self.number(name) {
@@ -90,6 +113,23 @@ mod tests {
     }
 
     #[test]
+    fn a_listing_goes_on_after_a_name_that_was_forgotten() {
+        let mut names = Names::new();
+        let learnt: Vec<_> = (0..1_000_u32).map(|number| alloc::format!("n{number}")).collect();
+        learnt.iter().for_each(|name| assert!(names.learn(name).is_some()));
+        let all: Vec<_> = names.after(None).map(|(name, _)| name.clone()).collect();
+        assert_eq!(all.len(), 1_000);
+        for place in [0, 1, 500, 999] {
+            let mut fewer = names.clone();
+            fewer.forget(names.number(&all[place]).expect("a name"));
+            assert!(fewer.learn(&"new".into()).is_some());
+            fewer.forget(fewer.number(&"new".into()).expect("a name"));
+            let rest: Vec<_> = fewer.after(Some(&all[place])).map(|(name, _)| name).collect();
+            assert_eq!(rest, all[place + 1..].iter().collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
     fn names_that_stand_under_one_hash_are_told_apart() {
         // Two of the first hundred thousand that share four bytes of SHA-256.
         let mut seen = alloc::collections::BTreeMap::new();
@@ -102,6 +142,19 @@ mod tests {
         let mut names = Names::new();
         assert_eq!((names.learn(&one), names.learn(&other)), (Some(0), Some(1)));
         assert_eq!((names.number(&one), names.number(&other)), (Some(0), Some(1)));
+        let listed = |names: &Names<_>, after| {
+            names
+                .after(after)
+                .map(|(name, _): (&alloc::string::String, u32)| name.clone())
+                .collect()
+        };
+        let [first, second] = if one < other { [&one, &other] } else { [&other, &one] };
+        let all: Vec<_> = listed(&names, None);
+        assert_eq!(all, [first.clone(), second.clone()]);
+        let rest: Vec<_> = listed(&names, Some(first));
+        assert_eq!(rest, core::slice::from_ref(second));
+        let rest: Vec<_> = listed(&names, Some(second));
+        assert_eq!(rest, [""; 0]);
         names.forget(0);
         assert_eq!((names.number(&one), names.number(&other)), (None, Some(1)));
     }

@@ -43,7 +43,7 @@ impl Grid {
             missing: self.missing(point, stint),
             groups: if stint.to > self.begun { self.groups_of(point) } else { Vec::new() },
             budget: self.budget_of(point),
-            events: self.events_of(meter),
+            events: self.events_of(stint.account),
             bills: u32::try_from(account.issued().len()).unwrap_or(u32::MAX),
         })
     }
@@ -61,7 +61,7 @@ impl Grid {
     }
 
     /// The stint that the meter has now; or else, if none is to come, its last.
-    fn own(&self, meter: &PeerId) -> Result<(u32, &Stint), ViewRefusal> {
+    pub(crate) fn own(&self, meter: &PeerId) -> Result<(u32, &Stint), ViewRefusal> {
         let now = self.connections.of_meter(meter, self.begun);
         now.or_else(|| self.connections.left_by(meter, self.begun)).ok_or(ViewRefusal::NoConnection)
     }
@@ -114,12 +114,12 @@ impl Grid {
         Vec::from([Span::Slot, Span::Day, Span::Week].map(share))
     }
 
-    fn events_of(&self, meter: &PeerId) -> Vec<AccountEvent> {
+    fn events_of(&self, account: u32) -> Vec<AccountEvent> {
         let row = |event: &Event| AccountEvent {
             event: event.id.clone(),
-            bid: event.bid_of(meter),
-            outcome: event.outcome(meter),
-            delivery: event.delivery(meter),
+            bid: event.bid_of(account),
+            outcome: event.outcome(account),
+            delivery: event.delivery(account),
         };
         let mut events: Vec<AccountEvent> = self.events.0.iter().map(row).collect();
         events.sort_by(|one, other| one.event.cmp(&other.event));

@@ -4,19 +4,21 @@
 //! [`Grid::next_deadline`] has come.
 
 use alloc::vec::Vec;
+use core::ops::Bound;
 
-use tre_wire::bounds;
 use tre_wire::hex::Hex32;
-use tre_wire::id::{EventId, PeerId, PointId};
+use tre_wire::id::{AccountId, EventId, GroupId, PeerId, PointId};
 use tre_wire::message::dno::{Aggregate, Aggregates, GroupSummary, Groups};
 use tre_wire::message::dsm::{EventOutcome, PseudoBids};
-use tre_wire::message::meter::{EventNotice, Events, MeterOutcome, MeterPrices, Outcomes};
+use tre_wire::message::meter::{
+    BidOutcome, EventNotice, Events, MeterOutcome, MeterPrices, Outcomes,
+};
 use tre_wire::message::operator::Alerts;
 use tre_wire::message::registrar::{Connection, ConnectionRecord, Connections};
 use tre_wire::message::supplier::Bill;
 use tre_wire::units::{Budget, MilliWattHours, Slot};
 
-use crate::billing::Issued;
+use crate::billing::{Account, Issued};
 use crate::connections::Stint;
 use crate::event::Event;
 use crate::grid::Grid;
@@ -53,50 +55,57 @@ impl Grid {
         Events { events }
     }
 
-    /// How each event went for this meter, whether it bid or not, by id.
+    /// How each event went for the account that the meter serves, or served last, whether it bid or
+    /// not, by id.
     #[must_use]
     pub fn outcomes(&self, meter: &PeerId) -> Outcomes {
-        let row =
-            |event: &Event| MeterOutcome { event: event.id.clone(), outcome: event.outcome(meter) };
+        let account = self.own(meter).ok().map(|(_, stint)| stint.account);
+        let outcome = |event: &Event| account.map_or(BidOutcome::NoBid, |it| event.outcome(it));
+        let row = |event: &Event| MeterOutcome { event: event.id.clone(), outcome: outcome(event) };
         let mut outcomes: Vec<MeterOutcome> = self.events.0.iter().map(row).collect();
         outcomes.sort_by(|one, other| one.event.cmp(&other.event));
         Outcomes { outcomes }
     }
 
-    /// The network operator's own groups, by id.
+    /// The network operator's own groups, by id, after group `after`; at most `rows`.
     ///
     /// Each with its membership in the running slot, or the first to come if it has none yet.
     #[must_use]
-    pub fn groups(&self, dno: &PeerId) -> Groups {
+    pub fn groups(&self, dno: &PeerId, after: Option<&GroupId>, rows: usize) -> Groups {
         let summary = |(key, group): (&GroupKey, &Group)| {
             let present = group.present(self.begun)?;
             let members = u32::try_from(present.members.len()).unwrap_or(u32::MAX);
             Some(GroupSummary { group: key.group.clone(), members, from_slot: present.from })
         };
-        Groups { groups: self.own_groups(dno).filter_map(summary).collect() }
+        let groups = self.own_groups(dno, after).filter_map(summary);
+        Groups { groups: groups.take(rows).collect() }
     }
 
-    /// Released sums of the network operator's own groups from slot `from` on, by slot, group and
-    /// span; a total stands at its last slot.
+    /// Released sums of the network operator's own groups from slot `from` on, of that slot itself
+    /// those of groups after `after`: by slot, group and span; a total stands at its last slot.
     ///
-    /// Whole slots, as many as fit into `rows`; of a first slot that alone does not fit, its first
-    /// `rows` rows.
+    /// Whole slots, as many as fit into `rows`. Of a first slot that alone does not fit: whole
+    /// groups, as many as fit and at least one.
     #[must_use]
-    pub fn aggregates(&self, dno: &PeerId, from: Slot, rows: usize) -> Aggregates {
+    pub fn aggregates(
+        &self,
+        dno: &PeerId,
+        from: Slot,
+        after: Option<&GroupId>,
+        rows: usize,
+    ) -> Aggregates {
         let oldest = |group: &Group| group.releases.front().map(|release| release.slot);
-        let first = self.own_groups(dno).filter_map(|(_, group)| oldest(group)).min();
+        let first = self.own_groups(dno, None).filter_map(|(_, group)| oldest(group)).min();
         let mut slot = first.map_or(self.first_open, |first| first.max(from));
         let mut aggregates: Vec<Aggregate> = Vec::new();
         // Each turn adds a row or passes a slot that some group has released.
         while slot < self.first_open && aggregates.len() < rows {
-            let groups = self.own_groups(dno);
-            let found =
-                groups.flat_map(|(key, group)| released(group, slot).map(move |it| (key, it)));
-            let mut found: Vec<_> = found.map(|(key, it)| self.aggregate(key, it)).collect();
             let room = rows.saturating_sub(aggregates.len());
+            let after = after.filter(|_| slot == from);
+            let mut found = self.released_of(dno, slot, after, room);
             if found.len() > room {
                 if aggregates.is_empty() {
-                    found.truncate(room);
+                    found.truncate(whole_groups(&found, room));
                     return Aggregates { aggregates: found };
                 }
                 break;
@@ -107,25 +116,51 @@ impl Grid {
         Aggregates { aggregates }
     }
 
-    /// The supplier's bills, by period and account: the latest `bounds::ROWS`.
+    /// What the operator's groups after `after` released of `slot`, and no more of them than it takes
+    /// to see that they are more than `room`.
+    fn released_of(
+        &self,
+        dno: &PeerId,
+        slot: Slot,
+        after: Option<&GroupId>,
+        room: usize,
+    ) -> Vec<Aggregate> {
+        let mut found = Vec::new();
+        for (key, group) in self.own_groups(dno, after) {
+            found.extend(released(group, slot).map(|release| self.aggregate(key, release)));
+            if found.len() > room {
+                break;
+            }
+        }
+        found
+    }
+
+    /// The supplier's bills of periods that ended at `from` or later, of the accounts after `after`:
+    /// whole accounts, as many as fit into `rows` and at least one, each account's oldest bill first.
+    ///
+    /// The accounts have an order in which each keeps its place, and which says nothing.
     #[must_use]
-    pub fn bills_of_supplier(&self, supplier: &PeerId) -> Vec<Bill> {
+    pub fn bills_of_supplier(
+        &self,
+        supplier: &PeerId,
+        from: Slot,
+        after: Option<&AccountId>,
+        rows: usize,
+    ) -> Vec<Bill> {
         let own = |bill: &&Issued| {
-            self.tariffs.tariff(bill.tariff).is_some_and(|tariff| tariff.supplier == *supplier)
+            let tariff = self.tariffs.tariff(bill.tariff);
+            bill.to >= from && tariff.is_some_and(|tariff| tariff.supplier == *supplier)
         };
-        let accounts = self.accounts.iter();
-        let mut bills: Vec<Bill> = accounts
-            .flat_map(|(number, account)| {
-                let issued = account.issued().iter().filter(own);
-                issued.filter_map(move |bill| self.bill(number, bill))
-            })
-            .collect();
-        bills.sort_by(|one, other| {
-            let period = (one.to_slot, one.from_slot).cmp(&(other.to_slot, other.from_slot));
-            period.then_with(|| one.account.cmp(&other.account))
-        });
-        let excess = bills.len().saturating_sub(bounds::ROWS);
-        bills.drain(..excess);
+        let mut bills = Vec::new();
+        for (_, number) in self.connections.accounts.after(after) {
+            let issued = self.accounts.account(number).map_or(&[][..], Account::issued);
+            let bill = |bill: &Issued| self.bill(number, bill);
+            let mut found: Vec<Bill> = issued.iter().filter(own).filter_map(bill).collect();
+            if bills.len().saturating_add(found.len()) > rows && !bills.is_empty() {
+                break;
+            }
+            bills.append(&mut found);
+        }
         bills
     }
 
@@ -186,11 +221,16 @@ impl Grid {
         found.map(|(_, stint)| stint).ok_or(ViewRefusal::NoConnection)
     }
 
+    /// The network operator's groups by id, after `after`.
     fn own_groups<'a>(
         &'a self,
         dno: &'a PeerId,
-    ) -> impl Iterator<Item = (&'a GroupKey, &'a Group)> {
-        self.groups.0.iter().filter(move |(key, _)| key.dno == *dno)
+        after: Option<&GroupId>,
+    ) -> impl Iterator<Item = (&'a GroupKey, &'a Group)> + use<'a> {
+        let key = |group: &GroupId| GroupKey { group: group.clone(), dno: dno.clone() };
+        let from = after.map(key).map_or(Bound::Unbounded, Bound::Excluded);
+        let groups = self.groups.0.range((from, Bound::Unbounded));
+        groups.filter(move |(key, _)| key.dno == *dno)
     }
 
     fn aggregate(&self, key: &GroupKey, release: &Release) -> Aggregate {
@@ -252,6 +292,20 @@ fn released(group: &Group, slot: Slot) -> impl Iterator<Item = &Release> {
     let first = group.totals.partition_point(|total| total.slot < slot);
     let totals = group.totals.range(first..).take_while(move |total| total.slot == slot);
     sum.chain(totals)
+}
+
+/// How many of the first of `rows` are those of whole groups: at most `most`, unless one group alone
+/// has more.
+fn whole_groups(rows: &[Aggregate], most: usize) -> usize {
+    let mut whole = 0_usize;
+    for group in rows.chunk_by(|one, other| one.group == other.group) {
+        let with_it = whole.saturating_add(group.len());
+        if with_it > most && whole > 0 {
+            break;
+        }
+        whole = with_it;
+    }
+    whole
 }
 
 /// The square root of 2 times lambda, rounded down.

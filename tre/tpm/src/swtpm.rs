@@ -4,6 +4,7 @@
 //! to them can read, copy and roll back: it protects nothing.
 
 use core::time::Duration;
+use std::ffi::OsStr;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -173,6 +174,15 @@ impl Swtpm {
     /// [`SwtpmError::NotMade`], [`SwtpmError::MissingProgram`], [`SwtpmError::File`],
     /// [`SwtpmError::Spawn`], or [`SwtpmError::NotReady`].
     pub fn start(state: &Path) -> Result<Self, SwtpmError> {
+        Self::start_under(state, &[])
+    }
+
+    /// The same with the TPM run by another program, of which `command` is the beginning.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::start`].
+    pub fn start_under(state: &Path, command: &[&OsStr]) -> Result<Self, SwtpmError> {
         if !Self::is_made(state) {
             return Err(SwtpmError::NotMade { state: state.to_path_buf() });
         }
@@ -187,6 +197,7 @@ impl Swtpm {
         let socket = sockets.path().join(SOCKET);
         let watcher = Command::new("sh")
             .args(["-c", WATCHER, "sh"])
+            .args(command)
             .arg(program)
             .args(["socket", "--tpm2", "--flags", "startup-clear"])
             .args(["--tpmstate", &format!("dir={}", state.display())])

@@ -12,14 +12,36 @@ pub const TRUST_DOMAIN_CHARS: usize = 253;
 /// Readings in one batch. Two days of quarter hours: what a meter sends after an outage.
 pub const READINGS: usize = 192;
 
+/// Share of each reading in the length of a batch. Unit: bytes. The longest reading has 99.
+pub const READING_BYTES: usize = 100;
+
+/// Share of each receipt in the length of an answer. Unit: bytes. The longest receipt has 125.
+pub const RECEIPT_BYTES: usize = 128;
+
 /// Connection points in one group. A sector of the distribution network `[TRE14 III-C]`.
 pub const GROUP_MEMBERS: usize = 4_096;
 
 /// Prices in one publication. A week of quarter hours.
 pub const PRICES: usize = 672;
 
-/// Rows in one answer to a listing; the caller asks again from the last one.
+/// Rows in one answer with prices or daily counts.
 pub const ROWS: usize = 1_000;
+
+/// Sums in one answer: as many of the longest fit a body. The caller asks again after the last one,
+/// as with every listing below.
+pub const AGGREGATE_ROWS: usize = 600;
+
+/// Groups in one answer.
+pub const GROUP_ROWS: usize = 2_000;
+
+/// Connection records in one answer.
+pub const CONNECTION_ROWS: usize = 500;
+
+/// Bills in one answer.
+pub const BILL_ROWS: usize = 400;
+
+/// Share of each bill in the length of an answer. Unit: bytes. The longest bill has 619.
+pub const BILL_BYTES: usize = 640;
 
 /// Pseudo-bids in one event, and ids in one decision. Bounds the body of both.
 pub const BIDS: usize = 2_000;
@@ -37,8 +59,15 @@ pub const RECORDS_PER_POINT: usize = 4;
 /// Groups of one TRE.
 pub const GROUPS: usize = 10_000;
 
-/// Groups that one connection point may be a member of at once.
-pub const GROUPS_PER_POINT: usize = 8;
+/// Groups of one network operator. Half: no operator has every place, and nobody else's names.
+pub const GROUPS_PER_OPERATOR: usize = GROUPS / 2;
+
+/// Groups that one connection point may be a member of at once. The ledger counts them in half a
+/// byte.
+pub const GROUPS_PER_POINT: usize = 15;
+
+/// Those of one network operator: what it fills up, it fills up for itself.
+pub const GROUPS_PER_POINT_AND_OPERATOR: usize = 8;
 
 /// Longest privacy window. Unit: slots. A week of quarter hours; the ledger holds half a byte a
 /// slot of it for each connection point.
@@ -52,6 +81,18 @@ pub const BASELINE_SLOTS: u64 = 16;
 
 /// Demand-response events kept at once, open and decided.
 pub const EVENTS: usize = 64;
+
+/// Events of one demand side manager, open and decided. A quarter: no manager has every place.
+pub const EVENTS_PER_MANAGER: usize = EVENTS / 4;
+
+/// How long before it begins an event is announced at most. Unit: windows of the policy, days. The
+/// deadline is within one of them. So no place is held for longer than a week and the event itself.
+pub const EVENT_WINDOWS: u64 = 7;
+
+/// Baselines that are taken in one window of the policy at most; events announced in between share
+/// them. Each keeps 4 bytes a connection point until the deadlines of its events have passed, so at
+/// most one more than this are kept at once.
+pub const BASELINES_PER_WINDOW: u64 = 3;
 
 /// Slots of published prices kept for one tariff, past and future.
 pub const PRICE_SLOTS: usize = 8_192;

@@ -92,8 +92,11 @@ pub enum DenyListError {
     /// No list.
     #[error("denylist is not readable: {0}")]
     Json(#[source] JsonError),
-    /// A later format than this program knows.
-    #[error("expected denylist format {FORMAT}, found {found}")]
+    /// Another format than this program knows.
+    #[error(
+        "expected a denylist of format {FORMAT}, which this program reads, found format {found}; \
+         get the program that reads it"
+    )]
     Format {
         /// Format found.
         found: u32,
@@ -171,10 +174,11 @@ impl DenyList {
     /// [`DenyListError::Json`], [`DenyListError::Format`], [`DenyListError::TooMany`],
     /// [`DenyListError::Range`], [`DenyListError::Reason`].
     pub fn from_json(file: &[u8]) -> Result<Self, DenyListError> {
-        let list: Self = json::decode_at_most(file, LIST_BYTES).map_err(DenyListError::Json)?;
-        if list.format != FORMAT {
-            return Err(DenyListError::Format { found: list.format });
+        let found = json::format_at_most(file, LIST_BYTES).map_err(DenyListError::Json)?;
+        if found != FORMAT {
+            return Err(DenyListError::Format { found });
         }
+        let list: Self = json::decode_at_most(file, LIST_BYTES).map_err(DenyListError::Json)?;
         list.check_entries()?;
         Ok(list)
     }
@@ -302,5 +306,12 @@ mod tests {
         for odd in ["", "7.85", "000700550000000", "00070055000000FF", "0x07005500000001"] {
             assert_eq!(odd.parse::<Firmware>(), Err(TpmTextError::Firmware), "{odd}");
         }
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_by_its_number_whatever_else_it_holds() {
+        let newer = br#"{"format":2,"denied":{"by_model":[]},"more":1}"#;
+        let refused = DenyList::from_json(newer);
+        assert!(matches!(refused, Err(DenyListError::Format { found: 2 })), "{refused:?}");
     }
 }

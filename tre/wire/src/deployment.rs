@@ -26,12 +26,6 @@ pub(crate) const STARTED_LABEL: &[u8] = b"tre-started-v1";
 /// The version of [`Deployment`]. Format 1 had no status key, so that nobody could be revoked.
 pub const FORMAT: u32 = 2;
 
-/// The version alone, which every format has.
-#[derive(Clone, Copy, Debug, Deserialize)]
-struct Version {
-    format: u32,
-}
-
 /// The deployment file, JSON.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -84,10 +78,9 @@ impl Deployment {
     ///
     /// [`DeploymentError`] names what was expected and found.
     pub fn from_json(bytes: &[u8]) -> Result<Self, DeploymentError> {
-        let Version { format } =
-            json::decode_at_most(bytes, MAX_BYTES).map_err(DeploymentError::Json)?;
-        if format != FORMAT {
-            return Err(DeploymentError::Format { found: format });
+        let found = json::format_at_most(bytes, MAX_BYTES).map_err(DeploymentError::Json)?;
+        if found != FORMAT {
+            return Err(DeploymentError::Format { found });
         }
         let deployment: Self =
             json::decode_at_most(bytes, MAX_BYTES).map_err(DeploymentError::Json)?;

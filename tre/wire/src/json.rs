@@ -3,7 +3,8 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::bounds;
 
@@ -80,6 +81,23 @@ pub fn decode_at_most<T: DeserializeOwned>(body: &[u8], most: usize) -> Result<T
         return Err(JsonError::TooDeep { most: bounds::JSON_DEPTH });
     }
     serde_json::from_slice(body).map_err(JsonError::Malformed)
+}
+
+/// The `format` that a file of at most `most` bytes says it is of. It is read before the rest, which
+/// another format may have otherwise.
+///
+/// # Errors
+///
+/// As [`decode_at_most`].
+pub fn format_at_most(body: &[u8], most: usize) -> Result<u32, JsonError> {
+    let Version { format } = decode_at_most(body, most)?;
+    Ok(format)
+}
+
+/// The version alone, which every format has.
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Version {
+    format: u32,
 }
 
 /// Encodes one message and adds spaces until it is `length` bytes long; a longer one stays as it

@@ -97,8 +97,11 @@ pub enum ListError {
     /// Signed, and no list.
     #[error("revocation list is not readable: {0}")]
     Json(#[source] JsonError),
-    /// A later format than this program knows.
-    #[error("expected revocation list format {FORMAT}, found {found}")]
+    /// Another format than this program knows.
+    #[error(
+        "expected a revocation list of format {FORMAT}, which this program reads, found format \
+         {found}; get the program that reads it"
+    )]
     Format {
         /// Format found.
         found: u32,
@@ -192,11 +195,11 @@ impl RevocationList {
     ///
     /// [`ListError::Json`]; [`ListError::Format`].
     pub fn from_json(file: &[u8]) -> Result<Self, ListError> {
-        let list: Self = json::decode_at_most(file, LIST_BYTES).map_err(ListError::Json)?;
-        match list.format {
-            FORMAT => Ok(list),
-            found => Err(ListError::Format { found }),
+        let found = json::format_at_most(file, LIST_BYTES).map_err(ListError::Json)?;
+        if found != FORMAT {
+            return Err(ListError::Format { found });
         }
+        json::decode_at_most(file, LIST_BYTES).map_err(ListError::Json)
     }
 
     /// The list speaks for `trust_domain`, at `now`, and of each key once. Gives the keys.
@@ -264,5 +267,17 @@ impl From<NotNewer> for ListError {
             NotNewer::Older { seen, found } => Self::Older { seen, found },
             NotNewer::Fork { sequence, seen, found } => Self::Fork { sequence, seen, found },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newer_format_is_refused_by_its_number_whatever_else_it_holds() {
+        let newer = br#"{"format":2,"revoked":{"by_serial":[]},"more":1}"#;
+        let refused = RevocationList::from_json(newer);
+        assert!(matches!(refused, Err(ListError::Format { found: 2 })), "{refused:?}");
     }
 }

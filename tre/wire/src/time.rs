@@ -102,8 +102,7 @@ impl TimeToken {
     ///
     /// [`TokenError::Json`]; [`TokenError::Format`].
     pub fn from_json(file: &[u8]) -> Result<Self, TokenError> {
-        let Version { format: found } =
-            json::decode_at_most(file, TOKEN_BYTES).map_err(TokenError::Json)?;
+        let found = json::format_at_most(file, TOKEN_BYTES).map_err(TokenError::Json)?;
         if found != FORMAT {
             return Err(TokenError::Format { found });
         }
@@ -126,10 +125,4 @@ impl TimeToken {
         }
         Ok(())
     }
-}
-
-/// The version alone, which every format has.
-#[derive(Clone, Copy, Debug, Deserialize)]
-struct Version {
-    format: u32,
 }

@@ -4,6 +4,7 @@ use std::vec::Vec;
 
 use super::scene::Scene;
 use super::signing::sign;
+use crate::channel::View;
 use crate::quote::BindingError;
 use crate::refusal::Refusal;
 use crate::verdict::{self, Attested};
@@ -43,18 +44,18 @@ fn quoted(scene: &Scene, root: [u8; 32], path: Path) -> Evidence {
     Evidence { path, ..evidence }
 }
 
-fn judged(scene: &Scene, tree: &Tree, path: Path) -> Result<Attested, Refusal> {
+fn judged(scene: &Scene, tree: &Tree, path: Path) -> Result<Attested<View>, Refusal> {
     judged_over(scene, *tree.root(), path)
 }
 
-fn judged_over(scene: &Scene, root: [u8; 32], path: Path) -> Result<Attested, Refusal> {
+fn judged_over(scene: &Scene, root: [u8; 32], path: Path) -> Result<Attested<View>, Refusal> {
     let (identity, reference) = (Scene::identity(), scene.reference());
     let evidence = quoted(scene, root, path);
     verdict::attest(&evidence, scene.session(), &identity, &reference, Scene::now())
 }
 
 #[track_caller]
-fn leads_elsewhere(outcome: Result<Attested, Refusal>, quoted: [u8; 32]) {
+fn leads_elsewhere(outcome: Result<Attested<View>, Refusal>, quoted: [u8; 32]) {
     let Err(Refusal::Binding(BindingError::QualifyingData { expected, found })) = outcome else {
         panic!("{outcome:?}");
     };
@@ -63,7 +64,7 @@ fn leads_elsewhere(outcome: Result<Attested, Refusal>, quoted: [u8; 32]) {
 }
 
 #[track_caller]
-fn leads_nowhere(outcome: Result<Attested, Refusal>, cause: PathError) {
+fn leads_nowhere(outcome: Result<Attested<View>, Refusal>, cause: PathError) {
     assert_eq!(outcome, Err(Refusal::Binding(BindingError::Path { cause })));
 }
 

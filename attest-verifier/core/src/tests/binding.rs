@@ -1,7 +1,7 @@
 //! A quote answers one nonce, on one connection, of one TRE, at one time.
 
 use super::scene::{Scene, Seen, spki_hash};
-use crate::channel::Session;
+use crate::channel::View;
 use crate::quote::BindingError;
 use crate::refusal::Refusal;
 use crate::verdict::{self, Attested};
@@ -11,13 +11,13 @@ use tre_wire::attestation::{Evidence, PathError};
 use tre_wire::hex::Hex32;
 use tre_wire::units::UnixMillis;
 
-fn judged(scene: &Scene, evidence: &Evidence, session: Session) -> Result<Attested, Refusal> {
+fn judged(scene: &Scene, evidence: &Evidence, session: View) -> Result<Attested<View>, Refusal> {
     let (identity, reference) = (Scene::identity(), scene.reference());
     verdict::attest(evidence, session, &identity, &reference, Scene::now())
 }
 
 #[track_caller]
-fn answers_another(outcome: Result<Attested, Refusal>, quoted: &Evidence) {
+fn answers_another(outcome: Result<Attested<View>, Refusal>, quoted: &Evidence) {
     let Err(Refusal::Binding(BindingError::QualifyingData { expected, found })) = outcome else {
         panic!("{outcome:?}");
     };
@@ -53,7 +53,7 @@ fn a_quote_for_another_server_key_is_refused() {
 fn a_quote_for_another_client_is_refused() {
     let scene = Scene::honest();
     let (ours, theirs) = (Sha256Digest([0x44; 32]), Sha256Digest([0x55; 32]));
-    let session = || Session { client_key: Some(ours), ..scene.session() };
+    let session = || View { client_key: Some(ours), ..scene.session() };
     for client_key in [theirs, Sha256Digest::ZERO] {
         let diverted = scene.answer(&Seen { client_key, ..scene.seen() });
         answers_another(judged(&scene, &diverted, session()), &diverted);

@@ -7,7 +7,7 @@ use std::vec::Vec;
 use super::scene::{AIK_USAGE, Authority, Certified, Scene, authority, spki_hash};
 use super::signing::sign;
 use crate::chain::ChainError;
-use crate::channel::{ChannelError, Session};
+use crate::channel::{ChannelError, View};
 use crate::key::KeyError;
 use crate::refusal::Refusal;
 use crate::verdict;
@@ -17,7 +17,7 @@ use rustls_pki_types::CertificateDer;
 use tre_wire::attestation::Evidence;
 use tre_wire::hex::HexBytes;
 
-fn judged(scene: &Scene, evidence: &Evidence, session: Session) -> Refusal {
+fn judged(scene: &Scene, evidence: &Evidence, session: View) -> Refusal {
     let (identity, reference) = (Scene::identity(), scene.reference());
     verdict::attest(evidence, session, &identity, &reference, Scene::now()).unwrap_err()
 }
@@ -27,7 +27,7 @@ fn refusal(scene: &Scene) -> Refusal {
 }
 
 fn shows(scene: &Scene, chain: Vec<CertificateDer<'static>>) -> Refusal {
-    judged(scene, &scene.play(), Session { server_chain: chain, ..scene.session() })
+    judged(scene, &scene.play(), View { server_chain: chain, ..scene.session() })
 }
 
 fn unknown_issuer() -> ChainError {

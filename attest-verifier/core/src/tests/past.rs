@@ -7,10 +7,11 @@ use measured_boot::tpm::ClockInfo;
 use proptest::prelude::*;
 
 use super::scene::Scene;
+use crate::channel::View;
 use crate::past::{Past, PastError};
 use crate::verdict::{self, Attested, Facts};
 
-fn attest(scene: &Scene) -> Attested {
+fn attest(scene: &Scene) -> Attested<View> {
     let (identity, reference, now) = (Scene::identity(), scene.reference(), Scene::now());
     verdict::attest(&scene.play(), scene.session(), &identity, &reference, now).unwrap()
 }

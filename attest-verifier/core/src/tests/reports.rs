@@ -69,8 +69,7 @@ fn a_locked_box_with_a_changed_image_shows_why() {
     scene.log.iter_mut().find(|event| event.digest == IMAGE).unwrap().digest = changed;
     let (identity, reference, now) = (Scene::identity(), scene.reference(), Scene::now());
     let own = CertificateParams::default().self_signed(&scene.tls).unwrap().der().clone();
-    let session =
-        || crate::channel::Session { server_chain: [own.clone()].into(), ..scene.session() };
+    let session = || crate::channel::View { server_chain: [own.clone()].into(), ..scene.session() };
     let checks = report::examine(&scene.play(), &session(), &identity, &reference, now);
     let expected =
         [Check::StartState, Check::TlsChain, Check::TlsIdentity, Check::Pcr(PcrIndex::P4)];

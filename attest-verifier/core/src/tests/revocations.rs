@@ -1,24 +1,21 @@
 //! Keys that are no longer believed, and lists that are not to be relied on.
 
-use std::string::ToString as _;
 use std::vec;
 use std::vec::Vec;
 
 use super::scene::{Scene, spki_hash};
+use super::signing::signature_as;
 use crate::chain::ChainError;
 use crate::channel::ChannelError;
 use crate::key::KeyError;
 use crate::refusal::Refusal;
 use crate::revocation::{RevocationError, Revocations, Seen, StatusKey, UnverifiedRevocations};
 use crate::verdict;
-use measured_boot::digest::sha256;
 use rcgen::KeyPair;
-use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use tre_wire::document::LABELS;
-use tre_wire::hex::{Hex32, HexBytes};
+use tre_wire::hex::Hex32;
 use tre_wire::revocation::{LABEL, ListError, Reason, RevocationList, Revoked};
-use tre_wire::signed::{self, SignatureError, SignatureFile, signed_bytes};
+use tre_wire::signed::SignatureError;
 use tre_wire::units::UnixMillis;
 
 fn revoked(key: &KeyPair) -> Revoked {
@@ -43,20 +40,7 @@ fn list(keys: &[&KeyPair]) -> RevocationList {
 }
 
 pub(super) fn signature(label: &str, file: &[u8], key: &KeyPair) -> Vec<u8> {
-    let random = SystemRandom::new();
-    let der = key.serialized_der();
-    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, der, &random).unwrap();
-    let signature = pair.sign(&random, &signed_bytes(label, file, None)).unwrap();
-    let said = SignatureFile {
-        format: signed::FORMAT,
-        label: label.to_string(),
-        key: Hex32(spki_hash(key).0),
-        len: signed::length(file),
-        sha256: Hex32(sha256(file).0),
-        unlocked_because: None,
-        signature: HexBytes(signature.as_ref().to_vec()),
-    };
-    serde_json::to_vec(&said).unwrap()
+    serde_json::to_vec(&signature_as(label, key, file, None)).unwrap()
 }
 
 fn read(list: &RevocationList, label: &str, signer: &KeyPair, trusted: &KeyPair) -> Outcome {

@@ -7,7 +7,7 @@ use std::string::{String, ToString as _};
 use std::vec;
 use std::vec::Vec;
 
-use attest_verifier_core::channel::Session;
+use attest_verifier_core::channel::View;
 use attest_verifier_core::measured_boot::digest::{Sha256Digest, sha256};
 use attest_verifier_core::measured_boot::eventlog::EventType;
 use attest_verifier_core::measured_boot::manifest::{
@@ -223,8 +223,8 @@ impl Scene {
     }
 
     /// The verifier's end of a connection to this box.
-    pub(crate) fn session(&self) -> Session {
-        Session {
+    pub(crate) fn session(&self) -> View {
+        View {
             nonce: [0x11; 32],
             exporter: [0x22; 32],
             server_chain: self.server_chain(),

@@ -6,6 +6,7 @@ use std::vec::Vec;
 
 use super::scene::{IMAGE, NOW, Scene};
 use super::signing::released;
+use crate::channel::View;
 use crate::check::{Check, Mismatch as _};
 use crate::closest::{Closest, Considered};
 use crate::measured::AppraisalError;
@@ -24,7 +25,7 @@ use measured_boot::secure_boot::SecureBoot;
 
 const OTHER_IMAGE: Sha256Digest = Sha256Digest([0xdd; 32]);
 
-fn judge(scene: &Scene) -> Result<Attested, Refusal> {
+fn judge(scene: &Scene) -> Result<Attested<View>, Refusal> {
     let (identity, reference) = (Scene::identity(), scene.reference());
     let evidence = scene.play();
     let verdict = verdict::attest(&evidence, scene.session(), &identity, &reference, Scene::now());

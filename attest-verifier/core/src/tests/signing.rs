@@ -10,6 +10,7 @@ use attest_verifier_core::release::{
     self, ReleaseKey, ReleasedManifest, SignatureFile, UnverifiedManifest,
 };
 use attest_verifier_core::wire::hex::{Hex32, HexBytes};
+use attest_verifier_core::wire::signed;
 use rcgen::KeyPair;
 use ring::rand::SystemRandom;
 use ring::signature::{
@@ -29,12 +30,22 @@ pub(crate) fn released(key: &KeyPair, manifest: &ReferenceManifest) -> ReleasedM
 
 /// What `key` says of a manifest file.
 pub(crate) fn signature_over(key: &KeyPair, file: &[u8], reason: Option<&str>) -> SignatureFile {
+    signature_as(release::LABEL, key, file, reason)
+}
+
+/// What `key` says of a file as one of the kind that `label` says.
+pub(crate) fn signature_as(
+    label: &str,
+    key: &KeyPair,
+    file: &[u8],
+    reason: Option<&str>,
+) -> SignatureFile {
     let (der, random) = (key.serialized_der(), SystemRandom::new());
     let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, der, &random).unwrap();
-    let signature = pair.sign(&random, &release::signed_bytes(file, reason)).unwrap();
+    let signature = pair.sign(&random, &signed::signed_bytes(label, file, reason)).unwrap();
     SignatureFile {
         format: release::FORMAT,
-        label: release::LABEL.to_string(),
+        label: label.to_string(),
         key: Hex32(spki_hash(key).0),
         len: release::length(file),
         sha256: Hex32(sha256(file).0),

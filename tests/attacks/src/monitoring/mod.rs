@@ -2,9 +2,12 @@
 //!
 //! The coin decides whether the victim's meter sends a real day or nothing. The policy is the
 //! committed one of production, but for numbers under which one release more would tell: Delta
-//! 1,000 Wh, and a window of 96 quarter hours that pays for one sum of epsilon 1, one day total and
+//! 500 Wh, and a window of 96 quarter hours that pays for one sum of epsilon 1, one day total and
 //! one week total of a quarter each. So whoever sees everything is right at most
-//! e^1.5 / (1 + e^1.5) = 81.8 % of the time, whatever else it knows.
+//! e^1.5 / (1 + e^1.5) = 81.8 % of the time, whatever else it knows. Two attacks differ:
+//! `difference` has a window of two sums, for a difference takes two, and looks at sums alone; the
+//! victim of `full-draw` draws Delta in every slot, the most that a sum may tell of, so that the
+//! best guess comes as near its bound as any can.
 
 use anyhow::Result;
 use tre_wire::policy::Spending;
@@ -20,18 +23,27 @@ mod oracles;
 mod repeats;
 
 /// Delta. Unit: Wh.
-const CLIP_WH: u64 = 1_000;
+const CLIP_WH: u64 = 500;
 
-/// Epsilon of the window. Unit: millionths.
-const WINDOW: u32 = 1_500_000;
+/// Epsilon of one sum. Unit: millionths.
+const SUM: u32 = 1_000_000;
+
+/// Epsilon of the window, for one sum and the totals. Unit: millionths.
+const WINDOW: u32 = SUM + 500_000;
 
 /// Every attack on monitoring.
 pub(crate) const ATTACKS: &[Attack] = &[
     Attack {
         name: "difference",
         what: "operator: four pairs of groups that differ by the victim, every slot of a day",
-        bound: Bound::Epsilon(WINDOW),
+        bound: Bound::Epsilon(2 * SUM),
         play: groups::difference,
+    },
+    Attack {
+        name: "full-draw",
+        what: "operator: seven groups with a home that draws Delta in every slot, all else known",
+        bound: Bound::OneLaplace(SUM),
+        play: groups::full_draw,
     },
     Attack {
         name: "regroup",
@@ -85,6 +97,14 @@ impl Day {
         Self(readings.day(coin.pick(), HOMES))
     }
 
+    /// The same, but the victim draws Delta in every slot.
+    fn with_full_draw(mut self) -> Self {
+        if let Some(victim) = self.0.get_mut(VICTIM) {
+            victim.fill(CLIP_WH);
+        }
+        self
+    }
+
     /// What a home adds to a sum, clipped as the policy says. Unit: Wh.
     fn adds(&self, home: usize, offset: u64) -> i64 {
         self.wh(home, offset).min(CLIP_WH).cast_signed()
@@ -106,14 +126,16 @@ fn offsets() -> core::ops::Range<u64> {
     0..u64::try_from(DAY).unwrap_or_default()
 }
 
-/// The town under the policy of these games.
-fn found(coin: &mut Coin) -> Result<Town> {
+/// The town under the policy of these games, whose window pays for so many sums.
+fn found(coin: &mut Coin, sums: u32) -> Result<Town> {
     Town::found(coin, |policy| {
         (policy.slot_ms, policy.grace_ms, policy.lateness_slots) = (900_000, 0, 0);
-        let (rules, one) = (&mut policy.monitoring, Epsilon::new(1_000_000)?);
+        let rules = &mut policy.monitoring;
         rules.clip_wh = WattHours::new(CLIP_WH)?;
         rules.window_slots = offsets().end;
-        rules.slot = Spending { epsilon_millionths: one, window_millionths: one };
+        let (one, all) =
+            (Epsilon::new(SUM.into())?, Epsilon::new(SUM.saturating_mul(sums).into())?);
+        rules.slot = Spending { epsilon_millionths: one, window_millionths: all };
         let quarter = Epsilon::new(250_000)?;
         rules.day = Spending { epsilon_millionths: quarter, window_millionths: quarter };
         rules.week = rules.day;

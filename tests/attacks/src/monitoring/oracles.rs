@@ -32,7 +32,7 @@ pub(crate) fn suppression(readings: &Readings, coin: &mut Coin) -> Result<bool> 
     let (day, present) = (Day::draw(readings, coin), coin.toss());
     let round = coin.pick();
     let play = |present: bool| {
-        let mut town = found(&mut Coin::of(round))?;
+        let mut town = found(&mut Coin::of(round), 1)?;
         town.group("k", 1..HOMES)?;
         live(&mut town, &day, |_, _| Ok(()), steady(present))?;
         frame(&town)
@@ -45,7 +45,7 @@ pub(crate) fn alert(readings: &Readings, coin: &mut Coin) -> Result<bool> {
     let (day, above) = (Day::draw(readings, coin), coin.toss());
     let round = coin.pick();
     let play = |above: bool| {
-        let mut town = found(&mut Coin::of(round))?;
+        let mut town = found(&mut Coin::of(round), 1)?;
         town.group("k", 1..HOMES)?;
         let surge = |town: &mut Town, offset: u64| {
             let Some(before) = offset.checked_sub(1) else { return Ok(()) };

@@ -15,7 +15,7 @@ const EVENING: u64 = 77;
 /// Asks for the one sum that the budget pays for, every time a moment later, and averages.
 pub(crate) fn repeats(readings: &Readings, coin: &mut Coin) -> Result<bool> {
     let (day, present) = (Day::draw(readings, coin), coin.toss());
-    let mut town = found(coin)?;
+    let mut town = found(coin, 1)?;
     let ask = |town: &mut Town, offset: u64| {
         if offset == EVENING { town.group("again", 0..HOMES) } else { Ok(()) }
     };

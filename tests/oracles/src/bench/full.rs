@@ -1,14 +1,17 @@
-//! A full TRE: every connection point with its records, its budget, its readings.
+//! A full TRE: every connection point with its records, its budget, its readings, and as many open
+//! events as fit.
 
 use core::time::Duration;
 use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
 use tre_grid::{Grid, Outcome};
+use tre_wire::bounds;
 use tre_wire::hex::Hex32;
 use tre_wire::journal::{Command, Record};
 use tre_wire::json;
 use tre_wire::message::dno::PutGroup;
+use tre_wire::message::dsm::{Direction, EventState, EventTerms, OpenEvent};
 use tre_wire::message::meter::Reading;
 use tre_wire::message::registrar::ConnectionRecord;
 use tre_wire::policy::Policy;
@@ -66,11 +69,54 @@ impl Town {
     /// that what is kept of it is as large as it gets.
     fn pass(&mut self, from: u64, end: u64, last: u64) -> Result<()> {
         for number in from..=end {
-            self.reach(number)?;
-            self.read(last, number)?;
+            self.pass_to(number, last)?;
             self.close(number)?;
         }
         Ok(())
+    }
+
+    /// The same, while events are announced: one in each slot and two in the first ones, so that all
+    /// places are taken and the baselines are as many as there ever are.
+    fn pass_with_events(&mut self, from: u64, end: u64, last: u64) -> Result<()> {
+        let mut opened = 0_usize;
+        for number in from..=end {
+            self.pass_to(number, last)?;
+            let slots = usize::try_from(end.saturating_sub(number).saturating_add(1))?;
+            let left = bounds::EVENTS.saturating_sub(opened);
+            for _ in 0..usize::from(left > 0).saturating_add(usize::from(left > slots)) {
+                self.announce(number, opened)?;
+                opened = opened.saturating_add(1);
+            }
+            self.close(number)?;
+        }
+        Ok(())
+    }
+
+    fn pass_to(&mut self, number: u64, last: u64) -> Result<()> {
+        self.reach(number)?;
+        self.read(last, number)
+    }
+
+    /// Opens an event in slot `number` that takes bids for as long as one may.
+    fn announce(&mut self, number: u64, opened: usize) -> Result<()> {
+        let policy = self.grid.policy();
+        let deadline = Slot::new(number)?.plus(policy.monitoring.window_slots);
+        let terms = EventTerms {
+            direction: Direction::Reduce,
+            from_slot: deadline.plus(1),
+            to_slot: deadline.plus(2),
+            deadline: policy.start_of(deadline),
+        };
+        let manager = opened.checked_div(bounds::EVENTS_PER_MANAGER).context("a share")?;
+        let (dsm, event) = (format!("dsm-{manager}").parse()?, format!("event-{opened}").parse()?);
+        self.act(Command::OpenEvent { dsm, body: OpenEvent { event, terms } })?;
+        Ok(())
+    }
+
+    /// How many events take bids.
+    fn open_events(&self) -> Result<usize> {
+        let events = self.grid.events(&meter(0).parse()?).events;
+        Ok(events.iter().filter(|event| event.state == EventState::Open).count())
     }
 
     fn read(&mut self, point: u64, number: u64) -> Result<()> {
@@ -135,8 +181,11 @@ pub(crate) fn measure(points: u64, members: u64) -> Result<Figures> {
         town.group(number, first..first.saturating_add(members))?;
     }
     let full = end.saturating_sub(1);
-    town.pass(grouped.saturating_add(1), full.saturating_sub(1), last)?;
+    town.pass(grouped.saturating_add(1), grouped.saturating_add(1), last)?;
+    town.pass_with_events(grouped.saturating_add(2), full.saturating_sub(1), last)?;
     town.reach(full)?;
+    let open = town.open_events()?;
+    ensure!(open == bounds::EVENTS, "expected {} open events, found {open}", bounds::EVENTS);
     let fill = |town: &mut Town, slot| (0..points).try_for_each(|point| town.read(point, slot));
     let ((), filling) = timed(|| fill(&mut town, full))?;
     let held = resident()?.saturating_sub(before);
@@ -144,7 +193,7 @@ pub(crate) fn measure(points: u64, members: u64) -> Result<Figures> {
     town.reach(end)?;
     fill(&mut town, end)?;
     let (_, closing_with_totals) = timed(|| town.close(end))?;
-    let seen = town.grid.aggregates(&"dno".parse()?, Slot::new(end)?, usize::MAX);
+    let seen = town.grid.aggregates(&"dno".parse()?, Slot::new(end)?, None, usize::MAX);
     let released = seen.aggregates.iter().filter(|row| row.released_wh.is_some()).count();
     let expected = usize::try_from(groups.saturating_mul(3))?;
     ensure!(released == expected, "expected {expected} releases, found {released}");

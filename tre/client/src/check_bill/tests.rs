@@ -107,6 +107,18 @@ fn a_bill_at_the_mean_price_agrees_in_every_line() {
 }
 
 #[test]
+fn slots_that_were_priced_too_late_are_owed_nothing_for() {
+    let policy = policy(3);
+    let period = (slot(5), slot(12));
+    let right = bill(0, Basis::Mean, &policy);
+    let runs = [(slot(10), price(100_000))];
+    let series = price_series((&right.supplier, &right.tariff), period, &runs);
+    let (from_slot, to_slot) = period;
+    let right = Bill { from_slot, to_slot, price_series: Hex32(series), ..right };
+    assert_eq!(differing(&right, &policy, NONE), [""; 0]);
+}
+
+#[test]
 fn a_credit_is_taken_off() {
     let policy = policy(2);
     let won = Bid { quantity_wh: wh(100), price: price(200_000) };

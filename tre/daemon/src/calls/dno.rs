@@ -1,13 +1,14 @@
 //! Calls of the network operator. `[TRE14 III-C]`
 
+use tre_grid::Grid;
 use tre_wire::bounds;
 use tre_wire::document;
-use tre_wire::id::PeerId;
+use tre_wire::id::{GroupId, PeerId};
 use tre_wire::journal::Command;
 use tre_wire::message::dno::Aggregates;
 use tre_wire::problem::Problem;
 
-use super::{done, from_slot, identifier, seen, signing, view};
+use super::{done, identifier, place, seen, signing, view};
 use crate::http::{Answer, Call, answer};
 use crate::shared::Shared;
 
@@ -23,21 +24,22 @@ pub(crate) async fn put_group(
     done(shared, Command::PutGroup { dno: own.clone(), group, body }).await
 }
 
-/// `GET /v1/groups`
+/// `GET /v1/groups?after=GROUP`
 pub(crate) async fn groups(shared: &Shared, call: &Call, own: &PeerId) -> Result<Answer, Problem> {
-    call.no_parameter()?;
-    let dno = own.clone();
-    view(shared, move |grid| Ok(grid.groups(&dno))).await
+    let (after, dno): (Option<GroupId>, _) = (call.parameter("after")?, own.clone());
+    view(shared, move |grid| Ok(grid.groups(&dno, after.as_ref(), bounds::GROUP_ROWS))).await
 }
 
-/// `GET /v1/aggregates?from=SLOT`
+/// `GET /v1/aggregates?from=SLOT&after=GROUP`
 pub(crate) async fn aggregates(
     shared: &Shared,
     call: &Call,
     own: &PeerId,
 ) -> Result<Answer, Problem> {
-    let (from, dno) = (from_slot(call)?, own.clone());
-    let sums = seen(shared, move |grid| Ok(grid.aggregates(&dno, from, bounds::ROWS))).await?;
+    let ((from, after), dno) = (place::<GroupId>(call)?, own.clone());
+    let rows = bounds::AGGREGATE_ROWS;
+    let read = move |grid: &Grid| Ok(grid.aggregates(&dno, from, after.as_ref(), rows));
+    let sums = seen(shared, read).await?;
     let bytes =
         |tre_id: &str, sums: &Aggregates| document::aggregates(tre_id, own, &sums.aggregates);
     answer(&signing::signed(shared, sums, bytes)?)

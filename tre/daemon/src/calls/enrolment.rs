@@ -48,6 +48,34 @@ pub(crate) struct Pending {
     activated: bool,
 }
 
+/// Why a call is not the next one of the enrolment under way.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+enum OutOfTurn {
+    /// Nothing has begun, anywhere.
+    #[error(
+        "expected `begin` before, in this very connection; no enrolment of this box is under way"
+    )]
+    NotBegun,
+    /// Another connection began: what was said there is said again here.
+    #[error(
+        "expected a call of an enrolment that began in this connection, found one replayed from \
+         elsewhere: the enrolment under way began in another connection"
+    )]
+    Replayed,
+    /// This connection began, and another later.
+    #[error(
+        "expected the enrolment that began last; the one of this connection was overtaken by another \
+         that began later: find out which desk that is, then begin again"
+    )]
+    Overtaken,
+    /// Certificates before any proof.
+    #[error("expected `activate` before, in this very connection")]
+    NotActivated,
+    /// A second credential for what is proven.
+    #[error("expected `complete` next, found `activate` again: this enrolment's keys are proven")]
+    ActivatedAgain,
+}
+
 /// Why a chain is not the certificate of a key of this box.
 #[derive(Debug, Error)]
 enum ChainRefusal {
@@ -96,6 +124,7 @@ pub(crate) async fn begin(shared: &Shared, peer: &Peer, call: &Call) -> Result<A
         return Err(enrolled_meanwhile());
     }
     let exporter = peer.exporter;
+    peer.began.set(true);
     *shared.pending.borrow_mut() =
         Some(Pending { tre_id, keys, names, exporter, activated: false });
     answer(&offered)
@@ -104,7 +133,7 @@ pub(crate) async fn begin(shared: &Shared, peer: &Peer, call: &Call) -> Result<A
 /// `POST /v1/enrolment/activate`
 pub(crate) async fn activate(shared: &Shared, peer: &Peer, call: &Call) -> Result<Answer, Problem> {
     call.no_parameter()?;
-    with_pending(shared, peer, |_| Ok(()))?;
+    with_pending(shared, peer, Pending::check_not_activated)?;
     let ActivateCredential { id_object, encrypted_secret } = call.message()?;
     let malformed =
         |error: CredentialError| Problem::new(ProblemType::Malformed, error.to_string());
@@ -138,7 +167,7 @@ pub(crate) async fn complete(shared: &Shared, peer: &Peer, call: &Call) -> Resul
     })?;
     // Everything is checked, and nothing else ran since: the enrolment is this connection's.
     let Some(Pending { tre_id, keys, names, .. }) = shared.pending.borrow_mut().take() else {
-        return Err(out_of_order());
+        return Err(out_of_turn(OutOfTurn::NotBegun));
     };
     let policy = shared.seal_policy;
     let enrolling = Enrolling { tre_id, names, chains, keys };
@@ -179,31 +208,38 @@ fn with_pending<T>(
     peer: &Peer,
     work: impl FnOnce(&mut Pending) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
-    work(begun_in(&mut shared.pending.borrow_mut(), &peer.exporter)?)
+    let mut pending = shared.pending.borrow_mut();
+    work(begun_in(&mut pending, &peer.exporter, peer.began.get()).map_err(out_of_turn)?)
 }
 
-/// The same, for the connection with this exporter: what began in another is replayed into this one,
-/// or was overtaken by a later beginning.
+/// The same, for the connection with this exporter, which `began` an enrolment before or did not.
 fn begun_in<'p>(
     pending: &'p mut Option<Pending>,
     exporter: &[u8; 32],
-) -> Result<&'p mut Pending, Problem> {
-    pending.as_mut().filter(|pending| pending.exporter == *exporter).ok_or_else(out_of_order)
+    began: bool,
+) -> Result<&'p mut Pending, OutOfTurn> {
+    match pending.as_mut() {
+        Some(pending) if pending.exporter == *exporter => Ok(pending),
+        Some(_) if began => Err(OutOfTurn::Overtaken),
+        Some(_) => Err(OutOfTurn::Replayed),
+        None => Err(OutOfTurn::NotBegun),
+    }
 }
 
 impl Pending {
     /// Refuses to go on before this TPM has recovered a secret.
     fn check_activated(&self) -> Result<(), Problem> {
-        if self.activated {
-            return Ok(());
-        }
-        let detail = "expected `activate` before, in this very connection";
-        Err(problem(ProblemType::Conflict, detail))
+        if self.activated { Ok(()) } else { Err(out_of_turn(OutOfTurn::NotActivated)) }
+    }
+
+    /// Refuses another activation once the keys are proven.
+    fn check_not_activated(&mut self) -> Result<(), Problem> {
+        if self.activated { Err(out_of_turn(OutOfTurn::ActivatedAgain)) } else { Ok(()) }
     }
 }
 
-fn out_of_order() -> Problem {
-    problem(ProblemType::Conflict, "expected `begin` before, in this very connection")
+fn out_of_turn(refusal: OutOfTurn) -> Problem {
+    Problem::new(ProblemType::Conflict, refusal.to_string())
 }
 
 fn enrolled_meanwhile() -> Problem {

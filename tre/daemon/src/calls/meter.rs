@@ -11,7 +11,7 @@ use super::{command, done, from_slot, seen, signing, view};
 use crate::http::{Answer, Call, answer, problem};
 use crate::shared::Shared;
 
-/// `POST /v1/readings`
+/// `POST /v1/readings`: of one length a reading, whatever they are; so is the answer.
 pub(crate) async fn post_readings(
     shared: &Shared,
     call: &Call,
@@ -19,13 +19,17 @@ pub(crate) async fn post_readings(
 ) -> Result<Answer, Problem> {
     call.no_parameter()?;
     let Readings { readings } = call.message()?;
+    call.exactly(Readings::bytes(readings.len()))?;
     let outcome = command(shared, Command::Readings { meter: own.clone(), readings }).await?;
     let Outcome::Receipts(receipts) = outcome else {
         return Err(problem(ProblemType::Internal, "readings gave no receipts"));
     };
     let name = own.as_str();
     let signature = signing::sign(shared, |tre_id| document::receipts(tre_id, name, &receipts))?;
-    answer(&Receipts { receipts, signature })
+    let length = Receipts::bytes(receipts.len());
+    let mut bytes = answer(&Receipts { receipts, signature })?;
+    json::pad(&mut bytes, length);
+    Ok(bytes)
 }
 
 /// `GET /v1/prices?from=SLOT`
@@ -79,7 +83,7 @@ pub(crate) async fn account(shared: &Shared, call: &Call, own: &PeerId) -> Resul
     Ok(bytes)
 }
 
-/// `GET /v1/bills`
+/// `GET /v1/bills`: of one length a bill.
 pub(crate) async fn bills(shared: &Shared, call: &Call, own: &PeerId) -> Result<Answer, Problem> {
     call.no_parameter()?;
     let meter = own.clone();

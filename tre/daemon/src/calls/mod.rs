@@ -1,14 +1,16 @@
 //! The calls of the interface, grouped by who makes them.
 
+use core::str::FromStr;
+
 use tre_grid::{Grid, Outcome, Refusal};
-use tre_wire::document;
 use tre_wire::journal::Command;
 use tre_wire::message::Done;
 use tre_wire::message::supplier::{Bill, Bills};
 use tre_wire::problem::{Problem, ProblemType};
 use tre_wire::units::{Slot, UnixMillis};
+use tre_wire::{document, json};
 
-use crate::http::{Answer, Call, answer, problem};
+use crate::http::{Answer, Call, answer, parsed, problem};
 use crate::owner::{CommandError, Owner};
 use crate::shared::Shared;
 
@@ -69,21 +71,34 @@ async fn seen<T: 'static>(
     seen.map_err(|refused| Problem::new(refused.problem(), refused.to_string()))
 }
 
-/// Answers with bills, each signed for itself.
+/// Answers with bills, each signed for itself: of one length a bill, whatever it says.
 fn bills(shared: &Shared, bills: Vec<Bill>) -> Result<Answer, Problem> {
+    let length = Bills::bytes(bills.len());
     let sign = |bill: Bill| signing::signed(shared, bill, document::bill);
     let bills = bills.into_iter().map(sign).collect::<Result<_, _>>()?;
-    answer(&Bills { bills })
+    let mut bytes = answer(&Bills { bills })?;
+    json::pad(&mut bytes, length);
+    Ok(bytes)
 }
 
 /// A slot parameter named `from`; the first slot of all without one.
 fn from_slot(call: &Call) -> Result<Slot, Problem> {
-    let number: u64 = call.parameter("from")?.unwrap_or(0);
-    Slot::new(number).map_err(|error| Problem::new(ProblemType::BadRequest, error.to_string()))
+    slot(call.parameter("from")?)
+}
+
+/// Where a listing goes on: `from=SLOT`, the first slot of all without one, and `after=NAME`.
+fn place<T: FromStr>(call: &Call) -> Result<(Slot, Option<T>), Problem> {
+    let [from, after] = call.parameters(["from", "after"])?;
+    Ok((slot(parsed("from", from)?)?, parsed("after", after)?))
+}
+
+fn slot(number: Option<u64>) -> Result<Slot, Problem> {
+    let slot = Slot::new(number.unwrap_or(0));
+    slot.map_err(|error| Problem::new(ProblemType::BadRequest, error.to_string()))
 }
 
 /// An identifier from the path.
-fn identifier<T: core::str::FromStr<Err: core::fmt::Display>>(text: &str) -> Result<T, Problem> {
+fn identifier<T: FromStr<Err: core::fmt::Display>>(text: &str) -> Result<T, Problem> {
     text.parse().map_err(|error: T::Err| {
         let detail = format!("identifier in the path: {error}");
         Problem::new(ProblemType::BadRequest, detail)

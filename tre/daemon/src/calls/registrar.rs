@@ -23,5 +23,5 @@ pub(crate) async fn put_connection(
 /// `GET /v1/connections?after=POINT`
 pub(crate) async fn connections(shared: &Shared, call: &Call) -> Result<Answer, Problem> {
     let after: Option<PointId> = call.parameter("after")?;
-    view(shared, move |grid| Ok(grid.connections(after.as_ref(), bounds::ROWS))).await
+    view(shared, move |grid| Ok(grid.connections(after.as_ref(), bounds::CONNECTION_ROWS))).await
 }

@@ -10,7 +10,7 @@ use tre_wire::time::{PUT_BYTES, PutTime, TimeChallenge, TokenError};
 use crate::http::{Answer, Call, answer, problem};
 use crate::log::line;
 use crate::owner;
-use crate::peer::Peer;
+use crate::peer::{Peer, sha256};
 use crate::random;
 use crate::shared::Shared;
 use crate::standing::Standing;
@@ -55,8 +55,9 @@ pub(crate) async fn put(shared: &Shared, peer: &Peer, call: &Call) -> Result<Ans
         None => Some(Grid::new(deployment.policy.clone(), token.value).map_err(internal)?),
     };
     shared.status.borrow_mut().keep_mark(token.value).map_err(internal)?;
-    shared.nonces.borrow_mut().spend(&token.nonce.0);
+    shared.nonces.borrow_mut().spend(&token.nonce.0, sha256(put.token.as_bytes()));
     shared.clock.set(token.value);
+    shared.told.notify_one();
     line(&format!("time token in force, {} (ms since 1970)", token.value));
     if let Some(grid) = begun {
         shared.owner.get_or_init(|| owner::spawn(grid, shared.clock.clone()));
@@ -79,7 +80,9 @@ fn refused(refusal: TimeRefusal) -> Problem {
     let kind = match &refusal {
         TimeRefusal::NotSigned(_) => ProblemType::BadSignature,
         TimeRefusal::Token(error) => of_token(error),
-        TimeRefusal::Nonce(NonceRefusal::Unknown | NonceRefusal::Spent) => ProblemType::Conflict,
+        TimeRefusal::Nonce(
+            NonceRefusal::Unknown | NonceRefusal::Replayed | NonceRefusal::Answered,
+        ) => ProblemType::Conflict,
         TimeRefusal::Nonce(NonceRefusal::Expired { .. }) => ProblemType::TooLate,
         TimeRefusal::BelowMark(_) => ProblemType::TooEarly,
         TimeRefusal::TooFar { .. } => ProblemType::OutOfBounds,

@@ -1,12 +1,12 @@
 //! Which lists come into force, and which do not.
 
-use rcgen::{KeyPair, PublicKeyData as _, SigningKey as _};
+use rcgen::{KeyPair, PublicKeyData as _};
 use tre_wire::hex::{Hex32, HexBytes};
-use tre_wire::json;
 use tre_wire::revocation::{FORMAT, Reason, Revoked};
-use tre_wire::signed::{self, SignatureError, SignatureFile, signed_bytes};
+use tre_wire::signed::SignatureError;
 
 use super::*;
+use crate::status_key::tests::signed_by;
 
 fn now() -> UnixMillis {
     UnixMillis::new(1_000_000).expect("in range")
@@ -36,18 +36,8 @@ fn list(sequence: u32, keys: &[u8]) -> RevocationList {
 
 /// The list and a signature, labelled and reasoned as said.
 fn put(list: &RevocationList, key: &KeyPair, label: &str, reason: Option<&str>) -> PutRevocations {
-    let file = json::encode(list).expect("JSON");
-    let signature = SignatureFile {
-        format: signed::FORMAT,
-        label: label.to_owned(),
-        key: Hex32(sha256(&key.subject_public_key_info())),
-        len: signed::length(&file),
-        sha256: Hex32(sha256(&file)),
-        unlocked_because: reason.map(str::to_owned),
-        signature: HexBytes(key.sign(&signed_bytes(label, &file, reason)).expect("signs")),
-    };
-    let text = |bytes| String::from_utf8(bytes).expect("JSON is UTF-8");
-    PutRevocations { list: text(file), signature: text(json::encode(&signature).expect("JSON")) }
+    let (list, signature) = signed_by(key, list, label, reason);
+    PutRevocations { list, signature }
 }
 
 fn offer(before: &Revocations, put: &PutRevocations, key: &KeyPair) -> Outcome {

@@ -1,5 +1,7 @@
 //! The table: who may call what, and nothing else.
 
+use core::cell::Cell;
+
 use super::*;
 
 #[test]
@@ -86,7 +88,8 @@ fn every_call_that_touches_state_needs_a_role() {
 fn told(now: Option<u64>, dated: Dated) -> Result<(), ProblemType> {
     let now = now.map(|now| UnixMillis::new(now).expect("in range"));
     let (client_key, server_key, exporter) = ([1; 32], [2; 32], [3; 32]);
-    let peer = Peer { identity: None, client_key, server_key, exporter, dated };
+    let began = Cell::new(false);
+    let peer = Peer { identity: None, client_key, server_key, exporter, dated, began };
     in_time(now, &peer).map_err(|problem| problem.kind)
 }
 

@@ -2,15 +2,16 @@
 
 use core::convert::Infallible;
 
-use rcgen::{KeyPair, PublicKeyData as _, SigningKey as _};
+use rcgen::{KeyPair, PublicKeyData as _};
 use tre_wire::hex::{Hex32, HexBytes};
 use tre_wire::json;
-use tre_wire::signed::{self, SignatureError, SignatureFile, signed_bytes};
+use tre_wire::signed::SignatureError;
 use tre_wire::time::FORMAT;
 
 use super::*;
 use crate::clock::Clock;
 use crate::peer::sha256;
+use crate::status_key::tests::signed_by;
 
 const POLICY: &str = include_str!("../../../../pki/policies/demo.json");
 
@@ -48,18 +49,8 @@ fn token() -> TimeToken {
 
 /// The token and a signature, labelled and reasoned as said.
 fn put(token: &TimeToken, key: &KeyPair, label: &str, reason: Option<&str>) -> PutTime {
-    let file = json::encode(token).expect("JSON");
-    let signature = SignatureFile {
-        format: signed::FORMAT,
-        label: label.to_owned(),
-        key: Hex32(sha256(&key.subject_public_key_info())),
-        len: signed::length(&file),
-        sha256: Hex32(sha256(&file)),
-        unlocked_because: reason.map(str::to_owned),
-        signature: HexBytes(key.sign(&signed_bytes(label, &file, reason)).expect("signs")),
-    };
-    let text = |bytes| String::from_utf8(bytes).expect("JSON is UTF-8");
-    PutTime { token: text(file), signature: text(json::encode(&signature).expect("JSON")) }
+    let (token, signature) = signed_by(key, token, label, reason);
+    PutTime { token, signature }
 }
 
 impl Scene {
@@ -129,7 +120,7 @@ fn a_token_of_another_format_domain_or_tre_is_refused() {
 }
 
 #[test]
-fn a_token_for_another_nonce_a_spent_one_or_an_old_one_is_refused() {
+fn a_token_for_another_nonce_an_answered_one_or_an_old_one_is_refused() {
     let mut scene = scene();
     let refused = scene.signed(&TimeToken { nonce: Hex32([8; 32]), ..token() });
     assert!(matches!(refused, Err(TimeRefusal::Nonce(NonceRefusal::Unknown))), "{refused:?}");
@@ -138,9 +129,12 @@ fn a_token_for_another_nonce_a_spent_one_or_an_old_one_is_refused() {
     let expired = matches!(refused, Err(TimeRefusal::Nonce(NonceRefusal::Expired { .. })));
     assert!(expired, "{refused:?}");
     scene.elapsed = Duration::from_secs(2);
-    scene.nonces.spend(&[7; 32]);
+    let file = json::encode(&token()).expect("JSON");
+    scene.nonces.spend(&[7; 32], sha256(&file));
     let refused = scene.signed(&token());
-    assert!(matches!(refused, Err(TimeRefusal::Nonce(NonceRefusal::Spent))), "{refused:?}");
+    assert!(matches!(refused, Err(TimeRefusal::Nonce(NonceRefusal::Replayed))), "{refused:?}");
+    let refused = scene.signed(&TimeToken { value: ms(NOON + 1), ..token() });
+    assert!(matches!(refused, Err(TimeRefusal::Nonce(NonceRefusal::Answered))), "{refused:?}");
 }
 
 #[test]

@@ -26,6 +26,22 @@ pub enum EventRefusal {
         /// Slot found.
         found: Slot,
     },
+    /// The deadline is more than one window of the policy ahead.
+    #[error("expected a deadline at {most} or before, found {found}")]
+    DeadlineTooFar {
+        /// Latest deadline.
+        most: UnixMillis,
+        /// Deadline found.
+        found: UnixMillis,
+    },
+    /// The event begins more windows of the policy ahead than one may.
+    #[error("expected from_slot to be at most {}, found {}", most.get(), found.get())]
+    StartsTooLate {
+        /// Last slot that the event may begin with.
+        most: Slot,
+        /// Slot found.
+        found: Slot,
+    },
     /// The event has no slot, or more than the policy allows.
     #[error("expected 1 to {most} slots, found {} to {}", from.get(), to.get())]
     Length {
@@ -35,6 +51,12 @@ pub enum EventRefusal {
         from: Slot,
         /// First slot after it.
         to: Slot,
+    },
+    /// The demand side manager has its share of the places, and none of its events is over.
+    #[error("expected at most {most} events of one manager that are not over")]
+    Share {
+        /// Most events of one manager.
+        most: usize,
     },
     /// No more events fit: all are still undecided.
     #[error("expected at most {most} undecided events")]
@@ -92,7 +114,7 @@ pub enum BidRefusal {
         found: PricePerKwh,
     },
     /// There is nothing that the bidder could be held to.
-    #[error("expected readings in time of the {slots} slots before the event was announced")]
+    #[error("expected readings in time of the {slots} slots before the baselines were taken")]
     NoBaseline {
         /// Slots of a baseline.
         slots: u64,
@@ -175,8 +197,11 @@ impl EventRefusal {
         match self {
             Self::Used => ProblemType::Conflict,
             Self::DeadlinePassed { .. } => ProblemType::TooLate,
-            Self::StartsTooEarly { .. } | Self::Length { .. } => ProblemType::OutOfBounds,
-            Self::Full { .. } => ProblemType::Full,
+            Self::StartsTooEarly { .. }
+            | Self::DeadlineTooFar { .. }
+            | Self::StartsTooLate { .. }
+            | Self::Length { .. } => ProblemType::OutOfBounds,
+            Self::Share { .. } | Self::Full { .. } => ProblemType::Full,
         }
     }
 }

@@ -96,6 +96,20 @@ pub enum GroupRefusal {
         /// Index in the list sent.
         position: usize,
     },
+    /// A member is in as many groups of this operator as one point may be.
+    #[error("expected members in fewer than {most} groups of yours, found another at {position}")]
+    MemberShare {
+        /// Most groups of one operator for one point.
+        most: usize,
+        /// Index in the list sent.
+        position: usize,
+    },
+    /// The operator has its share of the places.
+    #[error("expected at most {most} groups of one operator")]
+    Share {
+        /// Most groups of one operator.
+        most: usize,
+    },
     /// No more groups fit.
     #[error("expected at most {most} groups")]
     GroupsFull {
@@ -123,7 +137,10 @@ impl GroupRefusal {
             Self::UnknownMember { .. } => ProblemType::NotFound,
             Self::TooFew { .. } | Self::Dominance { .. } => ProblemType::PrivacyRule,
             Self::TooMany { .. } | Self::Twice { .. } => ProblemType::OutOfBounds,
-            Self::MemberFull { .. } | Self::GroupsFull { .. } => ProblemType::Full,
+            Self::MemberFull { .. }
+            | Self::MemberShare { .. }
+            | Self::Share { .. }
+            | Self::GroupsFull { .. } => ProblemType::Full,
         }
     }
 }

@@ -161,7 +161,7 @@ fn a_membership_said_again_is_no_other_membership() {
     assert_eq!(town.put_group("dno", "g", &TRIO), Ok(Outcome::Done));
     town.close(START + 2);
     assert_eq!(town.put_group("dno", "g", &["home-2", "home-0", "home-1"]), Ok(Outcome::Done));
-    let groups = town.grid.groups(&id("dno")).groups;
+    let groups = town.grid.groups(&id("dno"), None, 100).groups;
     assert_eq!(groups[0].from_slot, slot(START + 1));
     assert_eq!(town.group("g").memberships.len(), 1);
 }
@@ -198,11 +198,11 @@ fn carry_out(town: &mut Town, (group, members, point, _): Move) -> Option<(Strin
     put.is_ok().then_some((group, members))
 }
 
-/// Epsilon that `rows` spend on the readings of `point` in the window from `first` on, times w: a
-/// total spends as much of its epsilon as the window has of its range.
-fn spent(rows: &[Aggregate], was: &Memberships, point: u64, first: u64) -> u64 {
+/// Epsilon that `rows` of one span spend on the readings of `point` in the window from `first` on,
+/// times w: a total spends as much of its epsilon as the window has of its range.
+fn spent((rows, span): (&[Aggregate], Span), was: &Memberships, point: u64, first: u64) -> u64 {
     let mut spent = 0;
-    for row in rows.iter().filter(|row| row.released_wh.is_some()) {
+    for row in rows.iter().filter(|row| row.span == span && row.released_wh.is_some()) {
         let last = row.slot.get();
         let holds = was[&(row.group.to_string(), last)].contains(&point);
         let begins = match row.span {
@@ -224,8 +224,9 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// Any groups of any operators, overlapping, regrouped, with any change at the points between: in no window
-    /// does any point spend more than the policy's.
+    /// Any groups of any operators, overlapping, regrouped, with any change at the points between:
+    /// in no window does any point spend more than the policy's, of any kind of release. What one
+    /// kind leaves no other may use.
     #[test]
     fn no_window_of_any_point_is_over_budget(
         moves in vec((any::<u8>(), any::<u8>(), any::<u8>(), 0_u64..5), 1..60),
@@ -246,13 +247,17 @@ proptest! {
         }
         let end = town.grid.begun.get();
         town.close(end - 1);
-        let seen = |dno: &str| town.grid.aggregates(&id(dno), slot(0), 1_000_000).aggregates;
+        let seen = |dno: &str| town.grid.aggregates(&id(dno), slot(0), None, 1_000_000).aggregates;
         let rows = [seen("dno"), seen("second")].concat();
-        let most = WINDOW * town.grid.policy().monitoring.window_epsilon();
-        for first in START - WINDOW..=end {
-            for point in 0..POINTS {
-                let spent = spent(&rows, &was, point, first);
-                prop_assert!(spent <= most, "point {point}, window {first}: {spent} of {most}");
+        for span in [Span::Slot, Span::Day, Span::Week] {
+            let share = town.grid.policy().monitoring.spending(span).window_millionths;
+            let most = WINDOW * share.get();
+            for first in START - WINDOW..=end {
+                for point in 0..POINTS {
+                    let spent = spent((&rows, span), &was, point, first);
+                    let at = format!("{span:?}, point {point}, window {first}");
+                    prop_assert!(spent <= most, "{at}: {spent} of {most}");
+                }
             }
         }
     }

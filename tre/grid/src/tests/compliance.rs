@@ -97,6 +97,28 @@ fn what_is_drawn_after_the_notice_is_no_baseline() {
 }
 
 #[test]
+fn slots_that_close_between_the_notice_and_a_bid_are_no_baseline() {
+    let mut town = announced([600; 3]);
+    assert_eq!(town.open("f", FROM + 4, FROM + 6, 3 * SLOT_MS), Ok(Outcome::Done));
+    for slot in [NOTICE, NOTICE + 1] {
+        town.go(slot, 0);
+        town.read("home-0", slot, 4_000, 1);
+    }
+    town.go(NOTICE + 2, 0);
+    assert_eq!(town.bid("home-0", "f", Some((1_000, 100_000))), Ok(Outcome::Done));
+    town.go(NOTICE + 3, 0);
+    let winner = town.pseudo_bids("f")[0].0;
+    assert_eq!(town.decide("f", &[winner]), Ok(Outcome::Done));
+    for slot in [FROM + 4, FROM + 5] {
+        town.go(slot, 0);
+        town.read("home-0", slot, 600, 1);
+    }
+    town.go(FROM + 6, 0);
+    let account = town.grid.account(&id("meter-home-0")).expect("a connection");
+    assert_eq!((account.events[1].delivery, town.running("home-0")), (Delivery::Short, 0));
+}
+
+#[test]
 fn a_bid_that_could_not_be_judged_is_not_taken() {
     let mut town = announced([2_000, 2_000, 20_000]);
     town.connect("new", NOTICE + 1, None);

@@ -376,21 +376,3 @@ fn an_event_id_is_used_once_whoever_used_it() {
     assert_eq!(town.open("e", START + 2, START + 4, LEAD), used);
     assert_eq!(town.open_as("second", "e", START + 2, START + 4, LEAD), used);
 }
-
-#[test]
-fn when_there_is_no_room_the_oldest_event_that_is_over_goes() {
-    let mut town = Town::with_homes(1);
-    for number in 0..bounds::EVENTS {
-        let from = START + 10 - u64::from(number == 5) * 5;
-        assert_eq!(town.open(&format!("e{number}"), from, from + 1, LEAD), Ok(Outcome::Done));
-    }
-    let full = Err(Refusal::Event(EventRefusal::Full { most: bounds::EVENTS }));
-    assert_eq!(town.open("new", START + 20, START + 21, LEAD), full);
-    town.go(START + 5, 0);
-    assert_eq!(town.open("new", START + 20, START + 21, LEAD), Ok(Outcome::Done));
-    let events = town.grid.events(&id("meter-home-0")).events;
-    assert_eq!(events.len(), bounds::EVENTS);
-    assert!(events.iter().all(|event| event.event != id("e5")));
-    assert!(events.is_sorted_by(|one, other| one.event < other.event));
-    assert_eq!(town.open("again", START + 20, START + 21, LEAD), full);
-}

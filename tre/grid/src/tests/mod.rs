@@ -17,7 +17,7 @@ use tre_wire::message::dno::{Aggregate, PutGroup, Span};
 use tre_wire::message::dsm::{Decision, Direction, EventTerms, OpenEvent};
 use tre_wire::message::meter::{Bid, BidRequest, Reading, ReceiptStatus};
 use tre_wire::message::registrar::ConnectionRecord;
-use tre_wire::message::supplier::{EndPeriod, PostPrices};
+use tre_wire::message::supplier::{Bill, EndPeriod, PostPrices};
 use tre_wire::policy::{
     Billing, DemandResponse, Format, Monitoring, OverCapacity, Policy, Spending,
 };
@@ -26,6 +26,7 @@ use tre_wire::units::{Epsilon, MinorUnit, PricePerKwh, Share, Slot, UnixMillis, 
 use crate::monitoring::{Group, GroupKey};
 use crate::{Grid, Outcome, Refusal};
 
+mod any_bills;
 mod any_commands;
 mod billing;
 mod budget;
@@ -34,17 +35,21 @@ mod clock;
 mod compliance;
 mod connections;
 mod demand_response;
+mod followers;
 mod guard;
 mod laplace;
 mod leavers;
 mod linkage;
+mod listings;
 mod monitoring;
 mod own;
+mod places;
 mod prices;
 mod properties;
 mod readings;
 mod refusals;
 mod set_difference;
+mod tails;
 mod totals;
 
 /// First slot of every test.
@@ -335,13 +340,20 @@ impl Town {
     }
 
     fn bills_of(&self, supplier: &str) -> Vec<(String, u64, u64, i64)> {
-        let bills = self.grid.bills_of_supplier(&id(supplier)).into_iter();
+        let bills = self.all_bills(supplier).into_iter();
         bills
             .map(|bill| {
                 let account = bill.account.to_string();
                 (account, bill.from_slot.get(), bill.to_slot.get(), bill.total_minor.get())
             })
             .collect()
+    }
+
+    /// All bills of a supplier, by period and account.
+    fn all_bills(&self, supplier: &str) -> Vec<Bill> {
+        let mut bills = self.grid.bills_of_supplier(&id(supplier), slot(0), None, usize::MAX);
+        bills.sort_by_key(|bill| (bill.to_slot, bill.from_slot, bill.account.clone()));
+        bills
     }
 
     /// A group of `dno`.
@@ -356,7 +368,7 @@ impl Town {
 
     /// What the network operator sees of one span, from the first slot on.
     fn releases(&self, dno: &str, span: Span) -> Vec<Aggregate> {
-        let all = self.grid.aggregates(&id(dno), slot(0), 1_000_000).aggregates;
+        let all = self.grid.aggregates(&id(dno), slot(0), None, 1_000_000).aggregates;
         all.into_iter().filter(|row| row.span == span).collect()
     }
 

@@ -146,14 +146,14 @@ fn a_membership_takes_effect_with_the_next_slot_and_not_before() {
     }
     // After the readings, and while slot START + 1 is open, the operator asks for others.
     assert_eq!(town.put_group("dno", "g", &["home-3", "home-4", "home-5"]), Ok(Outcome::Done));
-    let present = town.grid.groups(&id("dno")).groups.pop().expect("a group");
+    let present = town.grid.groups(&id("dno"), None, 100).groups.pop().expect("a group");
     assert_eq!((present.members, present.from_slot), (3, slot(START + 1)));
     assert_eq!(sum_without_noise(&mut town, START + 1), 0b000_111);
     for home in 0..6 {
         town.read(&format!("home-{home}"), START + 2, 1 << home, 2);
     }
     assert_eq!(sum_without_noise(&mut town, START + 2), 0b111_000);
-    let present = town.grid.groups(&id("dno")).groups.pop().expect("a group");
+    let present = town.grid.groups(&id("dno"), None, 100).groups.pop().expect("a group");
     assert_eq!((present.members, present.from_slot), (3, slot(START + 2)));
 }
 
@@ -227,10 +227,11 @@ fn a_group_has_a_bounded_number_of_members() {
 #[test]
 fn a_point_is_in_a_bounded_number_of_groups_and_leaving_one_frees_it() {
     let mut town = Town::with_homes(6);
-    for group in 0..bounds::GROUPS_PER_POINT {
+    for group in 0..bounds::GROUPS_PER_POINT_AND_OPERATOR {
         assert_eq!(town.put_group("dno", &format!("g{group}"), &TRIO), Ok(Outcome::Done));
     }
-    let full = GroupRefusal::MemberFull { most: bounds::GROUPS_PER_POINT, position: 1 };
+    let most = bounds::GROUPS_PER_POINT_AND_OPERATOR;
+    let full = GroupRefusal::MemberShare { most, position: 1 };
     let mixed = ["home-3", "home-0", "home-4"];
     assert_eq!(refused(&mut town, &mixed), full);
     // The same group again is no group more, and another membership gives the homes free.
@@ -242,27 +243,11 @@ fn a_point_is_in_a_bounded_number_of_groups_and_leaving_one_frees_it() {
 }
 
 #[test]
-fn the_groups_are_bounded_and_a_known_one_still_changes() {
-    let mut town = grouped();
-    let group = town.group("g").clone();
-    for number in 1..bounds::GROUPS {
-        let key = key("dno", &id(format!("x{number}")));
-        town.grid.groups.0.insert(key, group.clone());
-    }
-    town.begun = town.grid.clone();
-    town.journal.clear();
-    let refused = town.put_group("dno", "new", &TRIO);
-    let full = GroupRefusal::GroupsFull { most: bounds::GROUPS };
-    assert_eq!(refused, Err(Refusal::Group(full)));
-    assert_eq!(town.put_group("dno", "g", &TRIO), Ok(Outcome::Done));
-}
-
-#[test]
 fn the_group_of_another_operator_can_be_neither_changed_nor_seen_nor_noticed() {
     let mut town = grouped();
     town.close(START + 1);
     assert_eq!(town.aggregates("other"), []);
-    assert_eq!(town.grid.groups(&id("other")).groups, []);
+    assert_eq!(town.grid.groups(&id("other"), None, 100).groups, []);
     // The same name is another group: it is taken like any other, with noise of its own.
     assert_eq!(town.put_group("other", "g", &TRIO), Ok(Outcome::Done));
     town.close(START + 3);
@@ -336,7 +321,7 @@ fn a_listing_holds_whole_slots_from_the_asked_one_on() {
     assert_eq!(town.put_group("other", "o", &TRIO), Ok(Outcome::Done));
     town.close(START + 4);
     let page = |from, rows| {
-        let found = town.grid.aggregates(&id("dno"), slot(from), rows).aggregates;
+        let found = town.grid.aggregates(&id("dno"), slot(from), None, rows).aggregates;
         assert!(found.iter().all(|row| row.span == Span::Slot), "no range ends here");
         found
             .iter()

@@ -40,6 +40,8 @@ fn registry() -> Vec<Refusal> {
         G::Dominance { most: share, position: 1 },
         G::MemberFull { most: 8, position: 1 },
         G::GroupsFull { most: 1 },
+        G::MemberShare { most: 8, position: 1 },
+        G::Share { most: 1 },
     ];
     let clock = clock.map(Refusal::from).into_iter();
     let registry = clock.chain(connection.map(Refusal::from)).chain(group.map(Refusal::from));
@@ -80,6 +82,9 @@ fn events() -> Vec<Refusal> {
         E::StartsTooEarly { least, found },
         E::Length { most: 1, from: least, to: found },
         E::Full { most: 1 },
+        E::DeadlineTooFar { most: time, found: time },
+        E::StartsTooLate { most: least, found },
+        E::Share { most: 1 },
     ];
     let bid = [
         B::NoConnection,
@@ -128,6 +133,8 @@ fn what_the_peer_is_told() {
         PrivacyRule: dominance: expected no share above 150000 millionths of the capacity, found one at 1
         Full: expected members in fewer than 8 groups, found another at position 1
         Full: expected at most 1 groups
+        Full: expected members in fewer than 8 groups of yours, found another at 1
+        Full: expected at most 1 groups of one operator
         OutOfBounds: expected 1 to 1 readings, found 0
         NotFound: expected one of your tariffs
         OutOfBounds: expected 1 to 1 prices, found 0
@@ -149,6 +156,9 @@ fn what_the_peer_is_told() {
         OutOfBounds: expected from_slot to be 1 or later, found 3
         OutOfBounds: expected 1 to 1 slots, found 1 to 3
         Full: expected at most 1 undecided events
+        OutOfBounds: expected a deadline at 7 ms or before, found 7 ms
+        OutOfBounds: expected from_slot to be at most 1, found 3
+        Full: expected at most 1 events of one manager that are not over
         NotFound: expected a meter with a connection in force
         NotFound: expected an announced event
         TooLate: expected a bid before 7 ms

@@ -167,10 +167,10 @@ fn totals_of_overlapping_groups_share_one_budget_that_slots_do_not_touch() {
 fn totals_are_listed_with_the_slot_that_ends_them() {
     let mut town = grouped();
     town.close(DAY + WINDOW);
-    let rows = town.grid.aggregates(&id("dno"), slot(DAY + WINDOW - 1), 100).aggregates;
+    let rows = town.grid.aggregates(&id("dno"), slot(DAY + WINDOW - 1), None, 100).aggregates;
     let rows: Vec<_> = rows.iter().map(|row| (row.slot.get() - DAY, row.span)).collect();
     assert_eq!(rows, [(11, Span::Slot), (11, Span::Day), (12, Span::Slot)]);
-    let page = town.grid.aggregates(&id("dno"), slot(DAY + WINDOW - 1), 2).aggregates;
+    let page = town.grid.aggregates(&id("dno"), slot(DAY + WINDOW - 1), None, 2).aggregates;
     assert_eq!(page.len(), 2);
 }
 

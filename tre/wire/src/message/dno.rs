@@ -15,10 +15,11 @@ pub struct PutGroup {
     pub members: Vec<PointId>,
 }
 
-/// Answer to `GET /v1/groups`.
+/// Answer to `GET /v1/groups?after=GROUP`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Groups {
-    /// The operator's own groups, by id.
+    /// The operator's own groups after the asked one, by id, at most
+    /// [`crate::bounds::GROUP_ROWS`]; without any there are no more.
     pub groups: Vec<GroupSummary>,
 }
 
@@ -33,13 +34,14 @@ pub struct GroupSummary {
     pub from_slot: Slot,
 }
 
-/// Answer to `GET /v1/aggregates?from=SLOT`.
+/// Answer to `GET /v1/aggregates?from=SLOT&after=GROUP`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Aggregates {
-    /// Closed slots from the asked one on, by slot, group and span, at most
-    /// [`crate::bounds::ROWS`] and never part of a slot alone unless one slot has more rows than
-    /// that.
+    /// Closed slots from the asked one on, and of that slot itself the groups after the asked one;
+    /// by slot, group and span, at most [`crate::bounds::AGGREGATE_ROWS`]. Whole slots; of a first
+    /// one that alone has more rows, whole groups. What follows is asked for with slot and group of
+    /// the last row; without any there are no more.
     pub aggregates: Vec<Aggregate>,
 }
 

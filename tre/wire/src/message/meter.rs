@@ -7,16 +7,28 @@ use serde::{Deserialize, Serialize};
 use super::dno::Span;
 use super::dsm::{EventState, EventTerms};
 use super::registrar::ConnectionRecord;
+use crate::bounds;
 use crate::hex::HexBytes;
 use crate::id::{EventId, GroupId, PeerId, TariffId};
 use crate::units::{Budget, Epsilon, PricePerKwh, Slot, UnixMillis, WattHours};
 
-/// Body of `POST /v1/readings`: at most [`crate::bounds::READINGS`], any order.
+/// Body of `POST /v1/readings`: at most [`bounds::READINGS`], any order.
+///
+/// Always [`Self::bytes`] long, with spaces at its end: whoever watches the wire sees how many
+/// readings there are, and not how many digits they have.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Readings {
     /// The readings; one value a slot.
     pub readings: Vec<Reading>,
+}
+
+impl Readings {
+    /// Length of every body with `count` readings. Unit: bytes.
+    #[must_use]
+    pub const fn bytes(count: usize) -> usize {
+        bounds::READING_BYTES.saturating_mul(count.saturating_add(1))
+    }
 }
 
 /// The energy of one slot. `[TRE14 III-C]`: m of consumer c at time t.
@@ -34,6 +46,8 @@ pub struct Reading {
 }
 
 /// Answer to `POST /v1/readings`: one receipt a reading, in the order sent.
+///
+/// Always [`Self::bytes`] long, with spaces at its end: its length says nothing of its words.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Receipts {
@@ -42,6 +56,15 @@ pub struct Receipts {
     /// ECDSA P-256 signature (ASN.1) of the document key over
     /// [`crate::document::receipts`].
     pub signature: HexBytes,
+}
+
+impl Receipts {
+    /// Length of every answer with `count` receipts. Unit: bytes.
+    #[must_use]
+    pub const fn bytes(count: usize) -> usize {
+        // The signature takes less than two.
+        bounds::RECEIPT_BYTES.saturating_mul(count.saturating_add(2))
+    }
 }
 
 /// What became of one reading, repeated so that the receipt stands alone.
@@ -92,7 +115,7 @@ pub struct MeterPrices {
     pub supplier: PeerId,
     /// The tariff that the connection record names.
     pub tariff: TariffId,
-    /// Published prices from the asked slot on, at most [`crate::bounds::ROWS`].
+    /// Published prices from the asked slot on, at most [`bounds::ROWS`].
     pub prices: Vec<SlotPrice>,
 }
 
@@ -126,7 +149,7 @@ pub struct EventNotice {
 
 /// Body of `POST /v1/bids`. `[TRE14 III-E]`: (bid-q, bid-p), or nothing on offer.
 ///
-/// Always [`crate::bounds::BID_BYTES`] long, with spaces at its end: whoever watches the wire sees
+/// Always [`bounds::BID_BYTES`] long, with spaces at its end: whoever watches the wire sees
 /// one length, whatever is offered.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -220,7 +243,7 @@ pub struct Account {
     /// baseline is made of them. By slot.
     pub readings: Vec<Reading>,
     /// Closed slots that still take a reading because none came: the latest
-    /// [`crate::bounds::READINGS`], by slot.
+    /// [`bounds::READINGS`], by slot.
     pub missing: Vec<Slot>,
     /// Groups whose sums the connection is in, now or from the next slot on.
     pub groups: Vec<AccountGroup>,

@@ -30,7 +30,7 @@ pub struct ConnectionRecord {
 /// Answer to `GET /v1/connections?after=POINT`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Connections {
-    /// By point, at most [`crate::bounds::ROWS`].
+    /// Whole points by id after the asked one, at most [`crate::bounds::CONNECTION_ROWS`].
     pub connections: Vec<Connection>,
 }
 

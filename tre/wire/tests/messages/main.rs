@@ -16,6 +16,8 @@ mod golden;
 #[cfg(test)]
 mod lenient;
 #[cfg(test)]
+mod longest;
+#[cfg(test)]
 mod names;
 #[cfg(test)]
 mod property;

@@ -90,11 +90,10 @@ async fn aggregates(options: AggregateOptions) -> anyhow::Result<()> {
         let own = dno.0.own().identity().id.clone();
         let mut contents = Vec::new();
         for sums in all.iter().cloned() {
-            let first = sums.document.aggregates.first().map_or(0, |row| row.slot.get());
-            contents.push((
-                format!("aggregates-{first}"),
-                Content::Aggregates { dno: own.clone(), sums },
-            ));
+            // Two answers may begin with one slot, but not with one group of it.
+            let Some(first) = sums.document.aggregates.first() else { continue };
+            let name = format!("aggregates-{}-{}", first.slot.get(), first.group);
+            contents.push((name, Content::Aggregates { dno: own.clone(), sums }));
         }
         keep(&mut dno.0, folder, contents).await?;
     }

@@ -46,7 +46,8 @@ pub(crate) struct OpenOptions {
     /// How many slots it spans.
     #[arg(long, value_name = "N", default_value_t = 1)]
     slots: u64,
-    /// Until when bids are taken, in ms since 1970; by default one slot before the event begins.
+    /// Until when bids are taken, in ms since 1970, at most one window of the policy ahead; by default
+    /// one slot before the event begins, or as late as there may be.
     #[arg(long, value_name = "MS", value_parser = time)]
     deadline_ms: Option<UnixMillis>,
 }
@@ -152,9 +153,15 @@ async fn connect(peer: &Peer) -> anyhow::Result<Dsm> {
 async fn open(options: OpenOptions) -> anyhow::Result<()> {
     let mut dsm = connect(&options.peer).await?;
     let from_slot = options.from_slot.resolve(&mut dsm.0).await?;
-    let slot_before = Slot::new(from_slot.get().saturating_sub(1)).unwrap_or_default();
-    let policy = dsm.0.target().policy();
-    let deadline = options.deadline_ms.unwrap_or_else(|| policy.start_of(slot_before));
+    let deadline = match options.deadline_ms {
+        Some(deadline) => deadline,
+        None => {
+            let slot_before = Slot::new(from_slot.get().saturating_sub(1)).unwrap_or_default();
+            let running = dsm.0.health().await?.slot;
+            let policy = dsm.0.target().policy();
+            policy.start_of(slot_before.min(running.plus(policy.monitoring.window_slots)))
+        }
+    };
     let direction = match options.direction {
         Direction::Reduce => dsm::Direction::Reduce,
         Direction::Increase => dsm::Direction::Increase,

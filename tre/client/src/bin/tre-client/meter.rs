@@ -82,8 +82,9 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
 
 /// Reads the files and attests the TRE.
 pub(crate) async fn connect(peer: &Peer) -> anyhow::Result<Meter> {
-    let (target, own) = peer.load(Role::Meter)?;
-    Ok(Meter::connect(target, own.credential().clone()).await?)
+    let (target, renewal) = peer.load(Role::Meter).await?;
+    let credential = renewal.own().credential().clone();
+    Ok(Meter::connect(target, credential).await?.renewing(renewal))
 }
 
 async fn prices(options: PriceOptions) -> anyhow::Result<()> {

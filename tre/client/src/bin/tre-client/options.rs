@@ -7,13 +7,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{ArgGroup, Args};
 use tre_client::clock::Clock;
-use tre_client::identity;
 use tre_client::link::{Link, Target};
-use tre_client::own::Own;
+use tre_client::renewal::{Files, Renewal};
 use tre_client::wire::id::PeerId;
 use tre_client::wire::role::Role;
 use tre_client::wire::units::{Slot, UnixMillis};
-use tre_client::{DenyListFiles, Memory, RevocationFiles, Trust};
+use tre_client::{ListPlace, Lists, Memory, Sources, TrustError};
 
 /// Where the TRE is, what it must be, and who we are.
 #[derive(Debug, Args)]
@@ -39,17 +38,24 @@ pub(crate) struct Peer {
     /// an older TPM, state or release than before.
     #[arg(long, value_name = "FILE")]
     remember: Option<PathBuf>,
-    /// The newest revocation list, with its signature in FILE.sig; FILE.seen remembers it.
-    #[arg(long, value_name = "FILE", requires = "status_key")]
-    revocations: Option<PathBuf>,
+    /// The newest revocation list, with its signature in FILE.sig; FILE.seen remembers it. Or
+    /// http://HOST:PORT/PATH, where it is fetched with PATH.sig, and kept in --list-folder. Read
+    /// again every minute while a command runs.
+    #[arg(long, value_name = "FILE|URL", requires = "status_key")]
+    revocations: Option<ListPlace>,
     /// The public status key that signs these lists: status.pem of the domain.
     #[arg(long, value_name = "FILE.pem", requires = "lists")]
     status_key: Option<PathBuf>,
-    /// The newest denylist of TPM firmware, with its signature in FILE.sig; FILE.seen remembers it.
-    #[arg(long, value_name = "FILE", requires = "status_key")]
-    denylist: Option<PathBuf>,
+    /// The newest denylist of TPM firmware, in a file or on a server like --revocations.
+    #[arg(long, value_name = "FILE|URL", requires = "status_key")]
+    denylist: Option<ListPlace>,
+    /// The folder in which fetched lists are kept: a good copy serves until its own end when no
+    /// newer one can be fetched.
+    #[arg(long, value_name = "FOLDER", requires = "lists")]
+    list_folder: Option<PathBuf>,
     /// Our private key, or what names it in a TPM, and our certificates, in PEM, as `tre-pki issue`
-    /// and `tre-pki request` write them.
+    /// and `tre-pki request` write them. Read again every minute while a command runs: move a
+    /// renewed one here.
     #[arg(long, value_name = "FILE.pem")]
     identity: PathBuf,
 }
@@ -64,32 +70,38 @@ pub(crate) struct Output {
 
 impl Peer {
     /// Reads the files, and checks that our certificate is for `role`. Nobody has been connected
-    /// to yet.
-    pub(crate) fn load(&self, role: Role) -> anyhow::Result<(Target, Own)> {
-        let credential = identity::load(&self.identity)?;
-        let own = Own::new(credential, role)?;
-        let mut trust = Trust::load(&self.deployment, &self.manifest, &self.release_key)?;
-        if let Some(file) = &self.remember {
-            trust = trust.remembering(Memory::at(file)?);
-        }
-        if let (Some(list), Some(status_key)) = (self.denylist.clone(), self.status_key.clone()) {
-            let files = DenyListFiles { list, status_key };
-            trust = trust.denying(&files, WallClock.now())?;
-        }
-        if let (Some(list), Some(status_key)) = (self.revocations.clone(), self.status_key.clone())
-        {
-            let files = RevocationFiles { list, status_key };
-            trust = trust.revoking(&files, WallClock.now())?;
-        }
+    /// to yet but servers of lists.
+    pub(crate) async fn load(&self, role: Role) -> anyhow::Result<(Target, Renewal)> {
+        let lists = self.status_key.clone().map(|status_key| Lists {
+            status_key,
+            revocations: self.revocations.clone(),
+            denylist: self.denylist.clone(),
+            folder: self.list_folder.clone(),
+        });
+        let sources = Sources {
+            deployment: self.deployment.clone(),
+            manifests: self.manifest.clone(),
+            release_key: self.release_key.clone(),
+            lists,
+        };
+        let memory = self.remember.as_deref().map(Memory::at).transpose()?;
+        let (identity, tell) = (self.identity.clone(), not_fetched);
+        let renewal = Files { sources, memory, identity, role, tell }.read(now()).await?;
         let (address, tre_id) = (self.tre.clone(), self.tre_id.clone());
-        Ok((Target { address, tre_id, trust, clock: Arc::new(WallClock) }, own))
+        let trust = renewal.trust().clone();
+        Ok((Target { address, tre_id, trust, clock: Arc::new(WallClock) }, renewal))
     }
 
     /// The same, and attests the TRE.
     pub(crate) async fn link(&self, role: Role) -> anyhow::Result<Link> {
-        let (target, own) = self.load(role)?;
-        Ok(Link::open(target, own).await?)
+        let (target, renewal) = self.load(role).await?;
+        Ok(Link::open(target, renewal.own().clone()).await?.renewing(renewal))
     }
+}
+
+/// A good copy serves meanwhile.
+fn not_fetched(error: &TrustError) {
+    eprintln!("tre-client: the last good list serves: {error}");
 }
 
 /// This machine's time of day.

@@ -57,6 +57,9 @@ pub(crate) struct EndOptions {
 pub(crate) struct BillOptions {
     #[command(flatten)]
     peer: Peer,
+    /// Bills of periods that ended at this slot or later: a number or `now`.
+    #[arg(long, value_name = "SLOT", default_value = "0")]
+    from: SlotChoice,
     /// Also write each bill into this folder, as the TRE signed it.
     #[arg(long, value_name = "FOLDER")]
     keep: Option<PathBuf>,
@@ -87,11 +90,12 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
 
 async fn bills(options: BillOptions) -> anyhow::Result<()> {
     let mut supplier = connect(&options.peer).await?;
-    let bills = supplier.bills().await?;
+    let from = options.from.resolve(&mut supplier.0).await?;
+    let bills = supplier.bills(from).await?;
     if let Some(folder) = &options.keep {
         let named = |bill: &Signed<Bill>| {
-            let (account, to) = (&bill.document.account, bill.document.to_slot.get());
-            (format!("bill-{account}-{to}"), Content::Bill(bill.clone()))
+            let Bill { account, tariff, to_slot, .. } = &bill.document;
+            (format!("bill-{account}-{tariff}-{}", to_slot.get()), Content::Bill(bill.clone()))
         };
         keep(&mut supplier.0, folder, bills.iter().map(named).collect()).await?;
     }

@@ -17,16 +17,16 @@ fn begun(exporter: [u8; 32]) -> Option<Pending> {
 
 #[test]
 fn an_activation_replayed_into_another_connection_is_refused() {
-    let mut pending = begun(FIRST);
-    let found = begun_in(&mut pending, &SECOND).map(|pending| pending.exporter);
-    assert_eq!(found, Err(out_of_order()), "taken into another connection");
-    assert_eq!(begun_in(&mut pending, &FIRST).map(|pending| pending.exporter), Ok(FIRST));
+    let found = |mut pending: Option<Pending>, exporter: &[u8; 32], began: bool| {
+        begun_in(&mut pending, exporter, began).map(|pending| pending.exporter)
+    };
+    let replayed = found(begun(FIRST), &SECOND, false);
+    assert_eq!(replayed, Err(OutOfTurn::Replayed), "taken into another connection");
+    assert_eq!(found(begun(FIRST), &FIRST, true), Ok(FIRST));
     // A later beginning takes its place.
-    let mut pending = begun(SECOND);
-    let found = begun_in(&mut pending, &FIRST).map(|pending| pending.exporter);
-    assert_eq!(found, Err(out_of_order()), "taken into another connection");
-    let found = begun_in(&mut None, &FIRST).map(|pending| pending.exporter);
-    assert_eq!(found, Err(out_of_order()));
+    let overtaken = found(begun(SECOND), &FIRST, true);
+    assert_eq!(overtaken, Err(OutOfTurn::Overtaken), "taken into another connection");
+    assert_eq!(found(None, &FIRST, false), Err(OutOfTurn::NotBegun));
 }
 
 #[test]
@@ -34,6 +34,9 @@ fn certificates_before_an_activation_are_refused() {
     let mut pending = begun(FIRST).expect("begun");
     let early = pending.check_activated().map_err(|problem| problem.kind);
     assert_eq!(early, Err(ProblemType::Conflict), "taken before its TPM proved anything");
+    assert_eq!(pending.check_not_activated(), Ok(()));
     pending.activated = true;
     assert_eq!(pending.check_activated(), Ok(()));
+    let again = pending.check_not_activated().map_err(|problem| problem.detail);
+    assert_eq!(again, Err(OutOfTurn::ActivatedAgain.to_string()));
 }

@@ -1,17 +1,15 @@
 //! Real certificates and a real signature; one fault at a time.
 
-use std::vec;
-
+use attest_verifier_core::wire::message::meter::ReceiptStatus;
+use attest_verifier_core::wire::units::{Slot, WattHours};
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType,
     SigningKey as _,
 };
-use tre_wire::message::meter::ReceiptStatus;
-use tre_wire::units::{Slot, WattHours};
 
 use super::*;
 
-const DEPLOYMENT: &str = include_str!("../../../../tests/vectors/v1/messages/deployment.json");
+const DEPLOYMENT: &str = include_str!("../../../tests/vectors/v1/messages/deployment.json");
 
 /// 2026-03-08, within the validity that rcgen gives by itself: 1975 to 4096.
 const NOW: u64 = 1_772_996_400_000;
@@ -179,7 +177,12 @@ fn no_certificate_is_refused() {
 fn kept(world: &World, content: Content) -> Kept {
     let tre = "tre-1".parse().expect("an identifier");
     let document_chain = world.chain.clone();
-    Kept { format: tre_wire::message::kept::Format::default(), tre, document_chain, content }
+    Kept {
+        format: attest_verifier_core::wire::message::kept::Format::default(),
+        tre,
+        document_chain,
+        content,
+    }
 }
 
 fn sign(world: &World, bytes: &[u8]) -> HexBytes {
@@ -193,7 +196,7 @@ fn golden<T: serde::de::DeserializeOwned>(golden: &str) -> T {
 
 macro_rules! golden {
     ($name:literal) => {
-        golden(include_str!(concat!("../../../../tests/vectors/v1/messages/", $name, ".json")))
+        golden(include_str!(concat!("../../../tests/vectors/v1/messages/", $name, ".json")))
     };
 }
 
@@ -211,7 +214,7 @@ fn all_kinds(world: &World) -> Vec<Kept> {
     let mut bids: Signed<PseudoBids> = golden!("pseudo-bids");
     let rows = &bids.document.pseudo_bids;
     bids.signature = sign(world, &document::pseudo_bids("tre-1", &dsm, &event, rows));
-    let bills: tre_wire::message::supplier::Bills = golden!("bills");
+    let bills: attest_verifier_core::wire::message::supplier::Bills = golden!("bills");
     let mut bill = bills.bills.into_iter().next().expect("a bill");
     bill.signature = sign(world, &document::bill("tre-1", &bill.document));
     let contents = [

@@ -3,23 +3,21 @@
 //! The key's certificate is fetched over an attested connection and checked all the same: a
 //! receipt must convince others, later, who never saw that connection.
 
-use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 use core::time::Duration;
 
-use rustls_pki_types::{CertificateDer, UnixTime};
-use tre_wire::deployment::Deployment;
-use tre_wire::document;
-use tre_wire::hex::HexBytes;
-use tre_wire::id::{EventId, PeerId};
-use tre_wire::message::Signed;
-use tre_wire::message::dno::Aggregates;
-use tre_wire::message::dsm::PseudoBids;
-use tre_wire::message::kept::{Content, Kept};
-use tre_wire::message::meter::{MeterPrices, Reading, Receipt, Receipts};
-use tre_wire::message::supplier::Bill;
-use tre_wire::role::{Identity, Role};
-use tre_wire::units::UnixMillis;
+use attest_verifier_core::wire::deployment::Deployment;
+use attest_verifier_core::wire::document;
+use attest_verifier_core::wire::hex::HexBytes;
+use attest_verifier_core::wire::id::{EventId, PeerId};
+use attest_verifier_core::wire::message::Signed;
+use attest_verifier_core::wire::message::dno::Aggregates;
+use attest_verifier_core::wire::message::dsm::PseudoBids;
+use attest_verifier_core::wire::message::kept::{Content, Kept};
+use attest_verifier_core::wire::message::meter::{MeterPrices, Reading, Receipt, Receipts};
+use attest_verifier_core::wire::message::supplier::Bill;
+use attest_verifier_core::wire::role::{Identity, Role};
+use attest_verifier_core::wire::units::UnixMillis;
+use rustls::pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
 /// id-kp-documentSigning, 1.3.6.1.5.5.7.3.36, without tag and length. `[RFC9336]`
