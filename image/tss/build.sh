@@ -4,7 +4,7 @@
 #   appliance  reaches the TPM through the kernel's device, and through nothing else
 #   hosted     reaches a software TPM too: for development, tests and benchmarks
 #
-# Both are patched: see `ecdh-leading-zeros.patch`.
+# Both are patched: the head of each `*.patch` says why.
 #
 # Debian ships no static tpm2-tss, so the archives come from the pinned upstream tarball of its
 # source package (file `pin`), fetched with an apt configuration of this script's own: the system's
@@ -20,7 +20,6 @@ here=$(cd "$(dirname "$0")" && pwd)
 target=$here/../../target/tss
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 tarball=$cache/sources/tpm2-tss-$sha256.tar.gz
-patch=$here/ecdh-leading-zeros.patch
 variants="hosted appliance"
 
 need gcc build-essential
@@ -42,7 +41,7 @@ mbed=$(gcc $system -print-file-name=libmbedcrypto.a)
 [ -f "$mbed" ] || stop "libmbedcrypto.a is missing: run 'make deps' (Debian package libmbedtls-dev)"
 
 key=$({
-    cat "$here/build.sh" "$here/pin" "$patch"
+    cat "$here/build.sh" "$here/pin" "$here"/*.patch
     gcc --version | head -n 1
     ld --version | head -n 1
     sha256sum <"$mbed"
@@ -99,8 +98,10 @@ unpack() {
     mkdir "$source" "$scratch_dir/bin"
     tar -xzf "$tarball" -C "$source" --strip-components 1
     # Exactly this source: a patch that fits only nearly is refused.
-    patch -d "$source" -p 1 --fuzz 0 --silent <"$patch" ||
-        stop "tpm2-tss $version: $(basename "$patch") does not apply"
+    for patch in "$here"/*.patch; do
+        patch -d "$source" -p 1 --fuzz 0 --silent <"$patch" ||
+            stop "tpm2-tss $version: $(basename "$patch") does not apply"
+    done
     # The bootstrap script asks git for the version; a tarball has no history to ask.
     printf '#!/bin/sh\necho %s\n' "$version" >"$scratch_dir/bin/git"
     chmod +x "$scratch_dir/bin/git"

@@ -7,6 +7,8 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 use anyhow::{Context as _, Result, bail};
 use measured_boot::eventlog::{EventLog, EventType};
@@ -25,6 +27,10 @@ pub struct HostedMachine {
     event_log: PathBuf,
     ek_roots: PathBuf,
 }
+
+/// How long a TRE may take to come up: on a busy machine some seconds, as an interpreted one some
+/// tens.
+const COMES_UP: Duration = Duration::from_secs(300);
 
 /// A running hosted TRE. Dropping it is a power cut.
 #[derive(Debug)]
@@ -154,10 +160,17 @@ impl HostedMachine {
             .spawn()
             .context("starting tred")?;
         let output = process.stdout.take().context("tred's output")?;
-        let mut lines = BufReader::new(output).lines().map_while(std::io::Result::ok);
-        let listening = listening(lines.by_ref().inspect(|line| hear(line)));
+        let (told, comes_up) = sync_channel(1);
         // What it says later is read too, so that its console never fills.
-        std::thread::spawn(move || lines.for_each(|line| hear(&line)));
+        thread::spawn(move || {
+            let mut lines = BufReader::new(output).lines().map_while(std::io::Result::ok);
+            // Nobody who has given up waiting needs the answer.
+            drop(told.send(listening(lines.by_ref().inspect(|line| hear(line)))));
+            lines.for_each(|line| hear(&line));
+        });
+        let listening = comes_up.recv_timeout(COMES_UP);
+        let listening = listening
+            .unwrap_or_else(|_| bail!("tred did not listen within {} s", COMES_UP.as_secs()));
         match listening {
             Ok(address) => Ok(Hosted { process, slow, _tpm: swtpm, address }),
             Err(error) => {

@@ -1,5 +1,9 @@
 //! PCRs, quotes and the attestation key, on a software TPM of each test's own.
 
+use core::time::Duration;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
+
 use crate::machine::{Machine, digest, hex, offline_tool, succeeded, text};
 use measured_boot::digest::Sha256Digest;
 use measured_boot::pcr::{PcrIndex, PcrSelection, PcrValues, StartupLocality};
@@ -196,6 +200,22 @@ fn boundary_can_be_held_as_an_object_and_moved_to_a_thread() {
     let mut tpm: Box<dyn Tpm> = Box::new(machine.tpm());
     let quoted = std::thread::spawn(move || tpm.quote(&NONCE).map(|_| ())).join();
     assert_eq!(quoted.expect("no panic"), Ok(()));
+}
+
+#[test]
+fn program_started_meanwhile_does_not_keep_the_connection() {
+    let machine = Machine::new();
+    let first = machine.tpm();
+    // Ends when its input does: with this test, however that ends.
+    let started = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
+    let mut started = started.expect("a program that stays");
+    drop(first);
+    let (answered, answer) = channel();
+    std::thread::spawn(move || answered.send(machine.tpm().clock().is_ok()));
+    let answer = answer.recv_timeout(Duration::from_secs(60));
+    drop(started.stdin.take());
+    started.wait().expect("its end");
+    assert_eq!(answer, Ok(true), "the TPM still serves a connection that was ended");
 }
 
 #[test]
