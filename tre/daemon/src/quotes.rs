@@ -145,7 +145,7 @@ impl Room {
         // Each answer that is not encoded yet holds the quote.
         let unsent = || last.strong_count();
         let came = || self.waiting().requests.len();
-        pace.gather(moment(), (unsent, came), thread::park_timeout);
+        pace.gather((unsent, came), thread::park_timeout);
         let requests = self.empty();
         // No tree over nothing: all have gone, and no quote is made.
         let Some(tree) = Tree::of(requests.iter().map(|request| request.asked.leaf())) else {
@@ -160,7 +160,7 @@ impl Room {
         let quote = Arc::new(quote);
         {
             let mut waiting = self.waiting();
-            waiting.pace.note(begun, requests.len(), begun.elapsed());
+            waiting.pace = Pace::of(requests.len(), waiting.requests.len(), begun.elapsed());
             waiting.last = Arc::downgrade(&quote);
         }
         for (request, path) in requests.into_iter().zip(tree.paths()) {
