@@ -11,7 +11,8 @@ pub(crate) const CONNECT: Duration = Duration::from_secs(10);
 /// Time for the TLS handshake. An emulated box takes up to a second.
 pub(crate) const HANDSHAKE: Duration = Duration::from_secs(20);
 
-/// Time for one whole request. A quote may wait behind 64 others of 750 ms each.
+/// Time for one whole request. A quote waits for less than three of the slowest TPM's, 750 ms each;
+/// a step of an enrolment may wait behind 64 other jobs of as long.
 pub(crate) const REQUEST: Duration = Duration::from_secs(60);
 
 /// Header fields of one answer.

@@ -5,6 +5,8 @@
 
 use core::time::Duration;
 
+use attest_verifier_core::reference::Reference;
+use attest_verifier_core::revocation::Revocations;
 use attest_verifier_core::wire::deployment::Deployment;
 use attest_verifier_core::wire::document;
 use attest_verifier_core::wire::hex::HexBytes;
@@ -17,6 +19,7 @@ use attest_verifier_core::wire::message::meter::{MeterPrices, Reading, Receipt, 
 use attest_verifier_core::wire::message::supplier::Bill;
 use attest_verifier_core::wire::role::{Identity, Role};
 use attest_verifier_core::wire::units::UnixMillis;
+use attest_verifier_core::{ChainError, direct};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
@@ -43,6 +46,10 @@ pub enum DocumentKeyError {
     /// The leaf is not a certificate.
     #[error("expected the certificate of the TRE's document key: {0}")]
     Unreadable(webpki::Error),
+    /// The status key has taken the key out of use. When a document was signed only the TRE's
+    /// word says, so none is believed, whatever its date.
+    #[error(transparent)]
+    Revoked(ChainError),
     /// No valid way to an authority that certifies TREs.
     #[error("expected a document key certified by a TRE authority of the deployment: {0}")]
     Untrusted(webpki::Error),
@@ -83,6 +90,21 @@ pub enum ReceiptError {
     Signature,
 }
 
+/// By whose word a document key is believed.
+#[derive(Clone, Copy, Debug)]
+pub struct Anchors<'a> {
+    /// Who certifies TREs.
+    pub deployment: &'a Deployment,
+    /// The keys that are no longer believed, where somebody has a list.
+    pub revocations: Option<&'a Revocations>,
+}
+
+impl<'a> From<&'a Reference> for Anchors<'a> {
+    fn from(reference: &'a Reference) -> Self {
+        Self { deployment: reference.deployment(), revocations: reference.revocations() }
+    }
+}
+
 impl DocumentKey {
     /// The document key that `chain` (DER, leaf first) certifies for `tre`.
     ///
@@ -91,10 +113,11 @@ impl DocumentKey {
     /// [`DocumentKeyError`].
     pub fn check(
         chain: &[HexBytes],
-        deployment: &Deployment,
+        anchors: Anchors<'_>,
         tre: &Identity,
         now: UnixMillis,
     ) -> Result<Self, DocumentKeyError> {
+        let Anchors { deployment, revocations } = anchors;
         let (leaf, above) = chain.split_first().ok_or(DocumentKeyError::Missing)?;
         let der = |bytes: &HexBytes| CertificateDer::from(bytes.0.clone());
         let (leaf, above) = (der(leaf), above.iter().map(der).collect::<Vec<_>>());
@@ -113,12 +136,16 @@ impl DocumentKey {
                 now,
                 usage,
                 None,
-                None,
+                Some(&direct),
             )
             .map_err(DocumentKeyError::Untrusted)?;
         let found: Vec<String> = certificate.valid_uri_names().map(ToString::to_string).collect();
         if found != [tre.to_string()] {
             return Err(DocumentKeyError::Identity { expected: tre.clone(), found });
+        }
+        if let Some(revocations) = revocations {
+            let key = certificate.subject_public_key_info();
+            revocations.check(&key).map_err(DocumentKeyError::Revoked)?;
         }
         Ok(Self { tre: tre.clone(), leaf })
     }
@@ -221,19 +248,19 @@ pub enum KeptError {
     Signature(NotSigned),
 }
 
-/// Judges a document that somebody kept, by nothing but the deployment: who is trusted to certify
-/// a TRE.
+/// Judges a document that somebody kept, by nothing but its anchors: who is trusted to certify a
+/// TRE, and which keys no longer.
 ///
 /// # Errors
 ///
 /// [`KeptError`].
-pub fn check_kept(kept: &Kept, deployment: &Deployment, now: UnixMillis) -> Result<(), KeptError> {
+pub fn check_kept(kept: &Kept, anchors: Anchors<'_>, now: UnixMillis) -> Result<(), KeptError> {
     let tre = Identity {
-        trust_domain: deployment.trust_domain.clone(),
+        trust_domain: anchors.deployment.trust_domain.clone(),
         role: Role::Tre,
         id: kept.tre.clone(),
     };
-    let key = DocumentKey::check(&kept.document_chain, deployment, &tre, now);
+    let key = DocumentKey::check(&kept.document_chain, anchors, &tre, now);
     let key = key.map_err(KeptError::Key)?;
     let checked = match &kept.content {
         Content::Receipts { meter, receipts } => {

@@ -6,6 +6,7 @@ use std::io;
 use attest_verifier_core::past::PastError;
 use attest_verifier_core::refusal::Refusal;
 use attest_verifier_core::wire::json::JsonError;
+use attest_verifier_core::wire::plain::plain;
 use attest_verifier_core::wire::problem::Problem;
 use attest_verifier_core::wire::units::UnixMillis;
 
@@ -76,7 +77,7 @@ pub enum ConnectError {
 #[non_exhaustive]
 pub enum RequestError {
     /// The TRE refuses; its words.
-    #[error("the TRE refuses {path}: {} ({})", .problem.detail, .problem.kind.urn())]
+    #[error("the TRE refuses {path}: {} ({})", plain(&.problem.detail), .problem.kind.urn())]
     Problem {
         /// The path asked for.
         path: String,

@@ -42,6 +42,36 @@ pub struct DenyListFiles {
     pub status_key: PathBuf,
 }
 
+impl RevocationFiles {
+    /// Reads the list, of `trust_domain` and good at `now`, refuses an older one than was seen, and
+    /// remembers it.
+    ///
+    /// # Errors
+    ///
+    /// [`TrustError::File`]; [`TrustError::StatusKey`]; [`TrustError::Revocations`];
+    /// [`TrustError::Seen`].
+    pub fn load(
+        &self,
+        trust_domain: &TrustDomain,
+        now: UnixMillis,
+    ) -> Result<Revocations, TrustError> {
+        let key = &load_status_key(&self.status_key)?;
+        let shelf = Shelf::of(&self.list)?;
+        let signed = SignedFile::read(&self.list, bounds::REVOCATION_BYTES)
+            .map_err(Unread::error)
+            .map_err(TrustError::File)?;
+        let refused = |source| ListRefusal::Revocations(source).at(&self.list);
+        let SignedFile { file, signature } = &signed;
+        let list = UnverifiedRevocations { file, signature }
+            .verify(key)
+            .and_then(|signed| signed.read(trust_domain, now))
+            .map_err(refused)?;
+        let next = list.follows(shelf.seen.as_ref()).map_err(refused)?;
+        shelf.note(next)?;
+        Ok(list)
+    }
+}
+
 /// What a list speaks of.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum ListKind {

@@ -77,7 +77,7 @@ struct Verify {
     #[command(flatten)]
     reference: ReferenceOptions,
     /// Remembers TREs in this file, which is made if it is missing, and refuses a TRE that shows
-    /// an older TPM, state or release than it has shown before.
+    /// an older TPM, state or release than it has shown before. By name: a file for each deployment.
     #[arg(long, value_name = "FILE")]
     remember: Option<PathBuf>,
     /// The image believed to be on the box (tre.img or tre.efi): names what was changed in it.

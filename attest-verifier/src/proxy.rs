@@ -20,7 +20,7 @@ use attest_verifier_core::wire::id::PeerId;
 use attest_verifier_core::wire::units::UnixMillis;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::bounds;
 use crate::error::AttestError;
@@ -308,8 +308,12 @@ async fn look_again(
     standing: Arc<Standing>,
     tell: Arc<impl Fn(Told<'_>) + Send + Sync>,
 ) {
+    let mut trust = upstream.trust.clone();
     loop {
-        sleep(upstream.every).await;
+        // At once when the TRE is held against something else.
+        if let Ok(Err(_never)) = timeout(upstream.every, trust.changed()).await {
+            sleep(upstream.every).await;
+        }
         let mut closed = standing.watched();
         match upstream.look().await {
             Ok(stream) => {

@@ -32,7 +32,7 @@ fn main() -> Result<()> {
     let domain = Domain::init_demo(&folder.path().join("domain"), name, now, &mut OsRng)?;
     let (key, authority) = (KeyPair::generate()?, domain.grid_authority()?);
     let cores = thread::available_parallelism()?.get();
-    let requests = requests(&domain, &key)?;
+    let requests = requests(&domain)?;
     let (out, validity) = (folder.path().join("out"), Validity::of_days(now, 30)?);
     let fleet = Fleet {
         authority: &authority,
@@ -58,11 +58,11 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn requests(domain: &Domain, key: &KeyPair) -> Result<String> {
+fn requests(domain: &Domain) -> Result<String> {
     let mut all = String::new();
     for number in 0..METERS {
         let identity = domain.identity(Role::Meter, format!("m-{number}").parse()?);
-        all.push_str(&request::make(&identity, key)?);
+        all.push_str(&request::make(&identity, &KeyPair::generate()?)?);
     }
     Ok(all)
 }

@@ -28,6 +28,7 @@ use tre_wire::hex::HexBytes;
 use tre_wire::id::{PeerId, TrustDomain};
 use tre_wire::json::{self, JsonError};
 use tre_wire::policy::Policy;
+use tre_wire::revocation::RevocationList;
 use tre_wire::role::{Identity, Role};
 use tre_wire::units::UnixMillis;
 
@@ -295,9 +296,23 @@ impl Domain {
     ///
     /// [`DomainError::Register`]; [`DomainError::Lists`].
     pub fn register(&self) -> Result<Register, DomainError> {
+        self.register_without(self.newest_revocations()?)
+    }
+
+    /// The same for whoever issues at `now`: a list that is there must be good.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::register`].
+    pub fn issuing_register(&self, now: UnixMillis) -> Result<Register, DomainError> {
+        let list = self.revocations()?.in_force(now).map_err(DomainError::Lists)?;
+        self.register_without(list)
+    }
+
+    fn register_without(&self, list: Option<RevocationList>) -> Result<Register, DomainError> {
         let mut register =
             Register::open(self.folder.join(ISSUED)).map_err(DomainError::Register)?;
-        if let Some(list) = self.newest_revocations()? {
+        if let Some(list) = list {
             register.strike(&list.revoked);
         }
         Ok(register)

@@ -75,6 +75,14 @@ pub enum FleetError {
         /// The identity.
         identity: Box<Identity>,
     },
+    /// Two requests with one key: who revokes one identity would cut the other off, too.
+    #[error("request {position}: expected a key of its own for {identity}, found another's")]
+    RepeatedKey {
+        /// Place of the second, from 1.
+        position: usize,
+        /// The identity of the second.
+        identity: Box<Identity>,
+    },
     /// The register refuses.
     #[error(transparent)]
     Register(RegisterError),
@@ -174,7 +182,10 @@ impl Fleet<'_> {
         // What is taken already is found before anything more is issued.
         let open = parts.iter().filter(|(batch, _)| !register.has(batch));
         for request in open.flat_map(|(_, part)| *part) {
-            register.check_free(request.identity(), self.now).map_err(FleetError::Register)?;
+            register
+                .check_free(request.identity(), self.now)
+                .and_then(|()| register.check_key(request.identity(), key_of(request)))
+                .map_err(FleetError::Register)?;
         }
         for (batch, part) in parts {
             self.part(batch, part, register, random)?;
@@ -199,11 +210,14 @@ impl Fleet<'_> {
             CheckedRequest::from_der(block.contents(), self.trust_domain)
                 .map_err(|source| FleetError::Request { position: *position, source })
         })?;
-        let mut seen = BTreeSet::new();
+        let (mut seen, mut keys) = (BTreeSet::new(), BTreeSet::new());
         for (position, request) in (1_usize..).zip(&requests) {
+            let identity = || Box::new(request.identity().clone());
             if !seen.insert(request.identity()) {
-                let identity = Box::new(request.identity().clone());
-                return Err(FleetError::Repeated { position, identity });
+                return Err(FleetError::Repeated { position, identity: identity() });
+            }
+            if !keys.insert(key_of(request)) {
+                return Err(FleetError::RepeatedKey { position, identity: identity() });
             }
         }
         Ok(requests)
@@ -286,7 +300,7 @@ impl Fleet<'_> {
                 .map_err(|source| failed(&path, source))?;
             Ok(Entry {
                 identity: identity.clone(),
-                spki_sha256: Hex32(sha256(&spki).0),
+                spki_sha256: key_of(request),
                 serial: HexBytes(serial.as_bytes().to_vec()),
                 until: self.validity.ends(),
             })
@@ -297,6 +311,11 @@ impl Fleet<'_> {
             .map_err(|source| failed(draft, source))?;
         Ok(entries)
     }
+}
+
+/// SHA-256 of the key that is asked for.
+fn key_of(request: &CheckedRequest) -> Hex32 {
+    Hex32(sha256(&request.spki()).0)
 }
 
 fn failed(path: &Path, source: std::io::Error) -> FleetError {

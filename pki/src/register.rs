@@ -191,6 +191,18 @@ impl Register {
         }
     }
 
+    /// Refuses a key that is revoked.
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError::RevokedKey`].
+    pub fn check_key(&self, identity: &Identity, key: Hex32) -> Result<(), RegisterError> {
+        if self.struck.contains(&key) {
+            return Err(RegisterError::RevokedKey { identity: Box::new(identity.clone()), key });
+        }
+        Ok(())
+    }
+
     /// Whether this part of a fleet was issued.
     #[must_use]
     pub fn has(&self, batch: &Batch) -> bool {
@@ -204,9 +216,8 @@ impl Register {
     /// [`RegisterError::RevokedKey`], [`RegisterError::Raced`], [`RegisterError::File`],
     /// [`RegisterError::Json`].
     pub fn write(&mut self, page: Page) -> Result<(), RegisterError> {
-        if let Some(entry) = page.issued.iter().find(|e| self.struck.contains(&e.spki_sha256)) {
-            let (identity, key) = (Box::new(entry.identity.clone()), entry.spki_sha256);
-            return Err(RegisterError::RevokedKey { identity, key });
+        for entry in &page.issued {
+            self.check_key(&entry.identity, entry.spki_sha256)?;
         }
         let path = self.page_path(self.next());
         let bytes = json::encode(&page)

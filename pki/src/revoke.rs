@@ -17,7 +17,7 @@ pub enum ListsError {
     /// It cannot be read, written, numbered or dated.
     #[error(transparent)]
     Numbered(NumberedError),
-    /// A list is not the status key's, or none.
+    /// A list is not the status key's, or none, or out of its time.
     #[error("{path}: {source}", path = path.display())]
     List {
         /// The list.
@@ -55,6 +55,19 @@ impl Lists {
     /// [`ListsError::Numbered`]; [`ListsError::List`].
     pub fn newest(&self) -> Result<Option<RevocationList>, ListsError> {
         self.files.newest().map(|path| self.read(&path)).transpose()
+    }
+
+    /// The newest list, to be relied on at `now`, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::newest`], also for one that is out of its time.
+    pub fn in_force(&self, now: UnixMillis) -> Result<Option<RevocationList>, ListsError> {
+        let Some(path) = self.files.newest() else { return Ok(None) };
+        let list = self.read(&path)?;
+        list.check(&self.trust_domain, now)
+            .map_err(|source| ListsError::List { path, source: RevocationError::List(source) })?;
+        Ok(Some(list))
     }
 
     /// Where the list with this number stands, or will.

@@ -13,7 +13,7 @@ use crate::report::thousandths;
 /// One answer in so many is verified whole; the others are taken in whole, and not read.
 pub(crate) const SAMPLE: u64 = 50;
 
-/// The goal, at 731 ms a quote. Unit: attestations per second.
+/// The goal, at each quote time. Unit: attestations per second.
 const GOAL: u64 = 5_000;
 
 /// Longest wait of the goal, in quotes as long as they were on average. Unit: thousandths.
@@ -52,12 +52,24 @@ impl OneSpeed {
         figure("took_us")?.checked_div(figure("answered")?)
     }
 
+    /// Whether it is as fast as the goal. Undelayed quotes take less time than the processors need
+    /// for those who share one: what they wait for is no quote, and only their rate is judged.
+    fn is_met(&self) -> bool {
+        let rate = per_second_permille(&self.many);
+        let longest = quantile(&self.many, 1_000)
+            .and_then(|wait| wait.saturating_mul(1_000).checked_div(self.quote_us()?));
+        rate.is_some_and(|rate| rate >= GOAL.saturating_mul(1_000))
+            && (self.quote.is_zero()
+                || longest.is_some_and(|quotes| quotes <= MOST_QUOTES_PERMILLE))
+    }
+
     fn to_json(&self, handshakes: u64) -> Value {
         let quote_us = self.quote_us();
         // What one quote for each verifier would allow at best.
         let one_each = quote_us.and_then(|quote| 1_000_000_000_u64.checked_div(quote));
         json!({
             "injected_quote_ms": u64::try_from(self.quote.as_millis()).ok(),
+            "met": self.is_met(),
             "quote_us": quote_us,
             "one_quote_each_per_second_permille": one_each,
             "one_request_in_flight": outcome(&self.alone, quote_us),
@@ -109,20 +121,13 @@ fn quantile(outcome: &Outcome, permille: usize) -> Option<u64> {
 #[expect(clippy::print_stdout, reason = "a command line")]
 pub(crate) fn write(out: &Path, figures: &Figures) -> Result<()> {
     let Figures { handshakes, speeds } = figures;
-    let at_goal = speeds.first().and_then(|slowest| per_second_permille(&slowest.many));
-    let longest = speeds.first().and_then(|slowest| {
-        quantile(&slowest.many, 1_000)?.saturating_mul(1_000).checked_div(slowest.quote_us()?)
-    });
-    let met = at_goal.is_some_and(|rate| rate >= GOAL.saturating_mul(1_000))
-        && longest.is_some_and(|quotes| quotes <= MOST_QUOTES_PERMILLE);
     let value = json!({
         "sampled_one_in": SAMPLE,
         "paper_one_at_a_time_per_second_permille": 1_368,
         "goal": {
             "at_least_per_second": GOAL,
-            "at_injected_quote_ms": 731,
             "longest_wait_in_quotes_permille_at_most": MOST_QUOTES_PERMILLE,
-            "met": met,
+            "met": speeds.iter().all(OneSpeed::is_met),
         },
         "bare_handshakes_per_second": handshakes,
         "speeds": speeds.iter().map(|speed| speed.to_json(*handshakes)).collect::<Vec<_>>(),
@@ -157,11 +162,14 @@ pub(crate) fn write(out: &Path, figures: &Figures) -> Result<()> {
         row(&format!("{ms} ms, fresh connections"), &speed.anew, quote);
     }
     println!("{:<30} {:>6} {handshakes:>9}", "bare handshakes", "");
-    let goal = if met { "met" } else { "MISSED" };
     println!(
-        "\nGoal of {GOAL} a second at 731 ms a quote, kept alive, and nobody waiting more than"
+        "\nGoal of {GOAL} a second, kept alive, and, where quotes are delayed, nobody waiting"
     );
-    println!("two quotes (here as the TPM took them): {goal}");
+    println!("more than two (here as the TPM took them):");
+    for speed in speeds {
+        let goal = if speed.is_met() { "met" } else { "MISSED" };
+        println!("  {} ms: {goal}", speed.quote.as_millis());
+    }
     println!("Report: {}", out.display());
     Ok(())
 }

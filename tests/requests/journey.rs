@@ -151,19 +151,40 @@ async fn a_tre_is_renewed_with_one_command_and_its_record_says_until_when() -> R
     let before = end(&fs::read_to_string(&path)?)?;
     let address = desk.hosted.address().to_string();
     let words = ["renew-tre", &address, "--tre-id", "tre-1", "--days", "9", "--json"];
-    let operator = desk.domain.credential(Role::Operator, "op-1")?;
-    let answer = desk.done(
-        "tre-pki",
-        &words,
-        &[
-            ("--domain", &desk.domain.home()),
-            ("--deployment", &desk.domain.deployment()),
-            ("--manifest", &desk.at("manifest.json")),
-            ("--operator", &operator),
-        ],
-    )?;
-    let after = end(&answer)?;
+    let (home, operator) = (desk.domain.home(), desk.domain.credential(Role::Operator, "op-1")?);
+    let (deployment, manifest) = (desk.domain.deployment(), desk.at("manifest.json"));
+    let files = [
+        ("--domain", home.as_path()),
+        ("--deployment", &deployment),
+        ("--manifest", &manifest),
+        ("--operator", &operator),
+    ];
+    let refused = |expected: &str| -> Result<()> {
+        let ended = desk.run("tre-pki", &words, &files)?;
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(1), "{said}");
+        assert!(said.contains(expected), "{said}");
+        assert_eq!(end(&fs::read_to_string(&path)?)?, before);
+        Ok(())
+    };
+    let list = |words: &[&str]| {
+        let out = desk.at(&format!("{}.json", words.join("-").replace(':', "-")));
+        desk.done("tre-pki", words, &[("--domain", &home), ("--out", &out)])
+    };
+    // Whether it is revoked nobody here has said.
+    refused("expected a revocation list in")?;
+    list(&["revoke", "--refresh"])?;
+    // The maker of software TPMs, whatever the version.
+    let firmware = ["id:00001014", "0000000000000000", "ffffffffffffffff"];
+    list(&[&["deny"], firmware.as_slice(), &["--reason", "a flaw"]].concat())?;
+    refused("a flaw")?;
+    list(&[&["deny"], firmware.as_slice(), &["--lift"]].concat())?;
+    let after = end(&desk.done("tre-pki", &words, &files)?)?;
     assert!(after > before, "{before} and {after}");
     assert_eq!(end(&fs::read_to_string(&path)?)?, after);
+    list(&["revoke", "tre", "tre-1", "--reason", "withdrawn"])?;
+    let ended = desk.run("tre-pki", &words, &files)?;
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(said.contains("expected keys that are believed"), "{said}");
     Ok(())
 }

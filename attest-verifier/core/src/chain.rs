@@ -12,7 +12,7 @@ use tre_wire::denylist::TpmManufacturer;
 use tre_wire::revocation::Reason;
 use tre_wire::role::Identity;
 use tre_wire::units::UnixMillis;
-use webpki::{EndEntityCert, KeyUsage};
+use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 
 use crate::subject;
 
@@ -91,6 +91,9 @@ impl fmt::Display for ChainError {
             Self::Untrusted { cause: webpki::Error::RequiredEkuNotFoundContext(_) } => {
                 f.write_str("made for another purpose")
             }
+            Self::Untrusted { cause: webpki::Error::PathLenConstraintViolated } => {
+                f.write_str("certified by an authority that the deployment does not list")
+            }
             Self::Untrusted { cause } => write!(f, "{cause}"),
         }
     }
@@ -117,12 +120,34 @@ pub(crate) fn verify(
 ) -> Result<(), ChainError> {
     let (leaf, others) = split(chain)?;
     let now = UnixTime::since_unix_epoch(Duration::from_millis(now.get()));
-    leaf.verify_for_usage(ALGORITHMS, authorities, others, now, purpose.usage(), None, None)
-        .map(|_| ())
-        .map_err(|cause| {
-            let self_issued = leaf.issuer() == leaf.subject();
-            if self_issued { ChainError::SelfIssued } else { ChainError::Untrusted { cause } }
-        })
+    leaf.verify_for_usage(
+        ALGORITHMS,
+        authorities,
+        others,
+        now,
+        purpose.usage(),
+        None,
+        Some(&direct),
+    )
+    .map(|_| ())
+    .map_err(|cause| {
+        let self_issued = leaf.issuer() == leaf.subject();
+        if self_issued { ChainError::SelfIssued } else { ChainError::Untrusted { cause } }
+    })
+}
+
+/// An authority that a deployment lists issues for itself: a certificate between it and a TRE's is
+/// one that somebody was not meant to issue. What an anchor says of the length of paths below it
+/// the library does not read.
+///
+/// # Errors
+///
+/// [`webpki::Error::PathLenConstraintViolated`].
+pub fn direct(path: &VerifiedPath<'_>) -> Result<(), webpki::Error> {
+    match path.intermediate_certificates().next() {
+        None => Ok(()),
+        Some(_) => Err(webpki::Error::PathLenConstraintViolated),
+    }
 }
 
 /// The URIs among the leaf's names. Exactly one is right.

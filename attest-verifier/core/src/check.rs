@@ -4,6 +4,7 @@ use alloc::string::String;
 use core::fmt;
 
 use measured_boot::pcr::PcrIndex;
+use tre_wire::plain::plain;
 
 /// One check of the list.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -114,9 +115,10 @@ pub struct Sides {
 }
 
 impl Sides {
-    /// Both sides, written out.
+    /// Both sides, written out. Part of what was found is the words of whoever answered.
     pub fn new(expected: impl fmt::Display, found: impl fmt::Display) -> Self {
-        Self { expected: alloc::format!("{expected}"), found: alloc::format!("{found}") }
+        let found = plain(&alloc::format!("{found}"));
+        Self { expected: alloc::format!("{expected}"), found }
     }
 }
 

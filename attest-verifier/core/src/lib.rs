@@ -47,6 +47,6 @@ pub mod verdict;
 #[cfg(test)]
 mod tests;
 
-pub use chain::ChainError;
+pub use chain::{ChainError, direct};
 pub use measured_boot;
 pub use tre_wire as wire;

@@ -12,7 +12,6 @@ use measured_boot::predict::DeploymentDigests;
 use rustls_pki_types::{CertificateDer, TrustAnchor};
 use tre_wire::deployment::{self, Deployment, DeploymentError};
 use tre_wire::id::PeerId;
-use tre_wire::revocation::Revoked;
 use tre_wire::role::{Identity, Role};
 use tre_wire::units::UnixMillis;
 
@@ -150,6 +149,12 @@ impl Reference {
         self.deployment_sha256
     }
 
+    /// The keys that are no longer believed, if a list says so.
+    #[must_use]
+    pub const fn revocations(&self) -> Option<&Revocations> {
+        self.revocations.as_ref()
+    }
+
     /// The manifests, in the order given; there is at least one.
     pub fn manifests(&self) -> impl Iterator<Item = &ReleasedManifest> {
         core::iter::once(&self.first).chain(&self.others)
@@ -185,13 +190,7 @@ impl Reference {
     ) -> Result<(), ChainError> {
         chain::verify(chain, &self.authorities, now, purpose)?;
         let Some(revocations) = &self.revocations else { return Ok(()) };
-        let key = sha256(&chain::public_key(chain)?);
-        match revocations.of(&key) {
-            None => Ok(()),
-            Some(&Revoked { since, reason, .. }) => {
-                Err(ChainError::Revoked { since, reason, sequence: revocations.sequence() })
-            }
-        }
+        revocations.check(&chain::public_key(chain)?)
     }
 }
 

@@ -8,7 +8,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use measured_boot::digest::Sha256Digest;
+use measured_boot::digest::{Sha256Digest, sha256};
 use serde::{Deserialize, Serialize};
 use tre_wire::hex::Hex32;
 use tre_wire::id::TrustDomain;
@@ -16,6 +16,7 @@ use tre_wire::revocation::{Edition, LABEL, ListError, NotNewer, RevocationList, 
 use tre_wire::signed::SignatureError;
 use tre_wire::units::UnixMillis;
 
+use crate::chain::ChainError;
 use crate::release::{ReleaseKey, ReleaseKeyError};
 
 /// The public key that signs revocation lists: P-256. It signs nothing else.
@@ -188,9 +189,17 @@ impl Revocations {
         self.revoked.get(&spki_sha256.0)
     }
 
-    /// Its number.
-    #[must_use]
-    pub const fn sequence(&self) -> u32 {
-        self.edition.sequence
+    /// Refuses a key, `SubjectPublicKeyInfo` in DER, that is no longer believed.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError::Revoked`].
+    pub fn check(&self, spki: &[u8]) -> Result<(), ChainError> {
+        match self.of(&sha256(spki)) {
+            None => Ok(()),
+            Some(&Revoked { since, reason, .. }) => {
+                Err(ChainError::Revoked { since, reason, sequence: self.edition.sequence })
+            }
+        }
     }
 }

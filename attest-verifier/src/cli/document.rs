@@ -1,4 +1,4 @@
-//! `document`: judges what a TRE signed, offline, by the deployment alone.
+//! `document`: judges what a TRE signed, offline, by the deployment and a revocation list.
 
 use std::path::{Path, PathBuf};
 
@@ -7,8 +7,8 @@ use attest_verifier::core::wire::deployment::{self, Deployment};
 use attest_verifier::core::wire::json;
 use attest_verifier::core::wire::message::kept::{Content, Kept};
 use attest_verifier::core::wire::units::UnixMillis;
-use attest_verifier::document::check_kept;
-use attest_verifier::read_file;
+use attest_verifier::document::{Anchors, check_kept};
+use attest_verifier::{RevocationFiles, read_file};
 use clap::Args;
 use serde::de::DeserializeOwned;
 
@@ -22,6 +22,13 @@ pub(crate) struct Document {
     /// The deployment file: it names the authorities that certify TREs.
     #[arg(long)]
     deployment: PathBuf,
+    /// The newest revocation list, with its signature in FILE.sig; FILE.seen remembers it. It must
+    /// be good now, and nothing that a revoked key signed is believed, whenever it did.
+    #[arg(long, value_name = "FILE", requires = "status_key")]
+    revocations: Option<PathBuf>,
+    /// The public status key (PEM) that signs this list: status.pem of the domain.
+    #[arg(long, requires = "revocations")]
+    status_key: Option<PathBuf>,
     /// The time at which the certificates must be in force, in ms since 1970; now by default.
     #[arg(long, value_name = "MS")]
     at: Option<u64>,
@@ -34,7 +41,11 @@ pub(crate) fn run(command: &Document, now: UnixMillis) -> anyhow::Result<Ending>
     let deployment: Deployment = read(&command.deployment, deployment::MAX_BYTES, "a deployment")?;
     let kept: Kept = read(&command.file, MAX_BYTES, "what `tre-client` keeps")?;
     let at = command.at.map_or(Ok(now), UnixMillis::new)?;
-    if let Err(refused) = check_kept(&kept, &deployment, at) {
+    let lists = command.revocations.clone().zip(command.status_key.clone());
+    let lists = lists.map(|(list, status_key)| RevocationFiles { list, status_key });
+    let revocations = lists.map(|files| files.load(&deployment.trust_domain, now)).transpose()?;
+    let anchors = Anchors { deployment: &deployment, revocations: revocations.as_ref() };
+    if let Err(refused) = check_kept(&kept, anchors, at) {
         complain(format_args!("{}: {refused}", command.file.display()));
         return Ok(Ending::Refused);
     }

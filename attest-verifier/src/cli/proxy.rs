@@ -4,14 +4,17 @@ use core::time::Duration;
 
 use anyhow::Context as _;
 use attest_verifier::core::wire::units::UnixMillis;
-use attest_verifier::{ClientIdentity, Memory, Proxy as Carrier, RELOAD, Told, Trust, Upstream};
+use attest_verifier::{
+    ClientIdentity, Loaded, Memory, Proxy as Carrier, RELOAD, ReferenceFiles, Told, Trust, Upstream,
+};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::{Ending, Proxy, answer, complain, now};
 
 pub(crate) async fn run(proxy: &Proxy) -> anyhow::Result<Ending> {
-    let (sender, trust) = watch::channel(Some(load(proxy).await?));
+    let (trust, files) = load(proxy).await?;
+    let (sender, trust) = watch::channel(Some(trust));
     let identity = proxy.identity.as_deref().map(ClientIdentity::load);
     let identity = identity.transpose().context("--identity")?;
     let upstream = Upstream {
@@ -26,29 +29,39 @@ pub(crate) async fn run(proxy: &Proxy) -> anyhow::Result<Ending> {
     answer(&format!("listening on {}", carrier.address()))?;
     tokio::select! {
         ended = carrier.run(upstream, tell) => ended?,
-        () = reload(proxy, &sender) => {}
+        () = reload(proxy, files, &sender) => {}
     }
     Ok(Ending::Accepted)
 }
 
-/// What a TRE is held against.
-async fn load(proxy: &Proxy) -> anyhow::Result<Trust> {
-    let trust = proxy.reference.load(now()?).await?;
+/// What a TRE is held against, and the files that say so.
+async fn load(proxy: &Proxy) -> anyhow::Result<(Trust, ReferenceFiles)> {
+    let Loaded { trust, files, .. } = proxy.reference.load_files(now()?).await?;
     Ok(match &proxy.remember {
-        Some(file) => trust.remembering(Memory::at(file)?),
-        None => trust,
+        Some(file) => (trust.remembering(Memory::at(file)?), files),
+        None => (trust, files),
     })
 }
 
 /// Reads the files again and again, as long as anybody listens: lists get newer, and they end.
-async fn reload(proxy: &Proxy, trust: &watch::Sender<Option<Trust>>) {
+/// What is new closes the connections that it does not bear, at once.
+async fn reload(proxy: &Proxy, files: ReferenceFiles, trust: &watch::Sender<Option<Trust>>) {
+    let mut known = Some(files);
     while !trust.is_closed() {
         sleep(RELOAD.min(Duration::from_secs(proxy.every))).await;
-        let loaded = load(proxy).await;
-        if let Err(error) = &loaded {
-            complain(format_args!("nobody is believed: {error:#}"));
+        match load(proxy).await {
+            Ok((_, files)) if known.as_ref() == Some(&files) => {}
+            Ok((newer, files)) => {
+                trust.send_replace(Some(newer));
+                known = Some(files);
+            }
+            Err(error) => {
+                complain(format_args!("nobody is believed: {error:#}"));
+                if known.take().is_some() {
+                    trust.send_replace(None);
+                }
+            }
         }
-        trust.send_replace(loaded.ok());
     }
 }
 

@@ -56,8 +56,12 @@ pub(crate) struct ListOptions {
 impl ReferenceOptions {
     /// Reads everything for use at `now`.
     pub(crate) async fn load(&self, now: UnixMillis) -> anyhow::Result<Trust> {
-        let sources = sources(&self.anchors, &self.manifest, &self.lists);
-        Ok(load(&sources, now).await?.trust)
+        Ok(self.load_files(now).await?.trust)
+    }
+
+    /// The same, with the files that were read.
+    pub(crate) async fn load_files(&self, now: UnixMillis) -> anyhow::Result<Loaded> {
+        load(&sources(&self.anchors, &self.manifest, &self.lists), now).await
     }
 }
 

@@ -93,6 +93,11 @@ impl Job {
         address: &str,
         now: UnixMillis,
     ) -> anyhow::Result<Self> {
+        // Whatever goes wrong, no token of an earlier time is taken for one of this.
+        let earlier = verify.token.as_ref().filter(|token| token.is_file());
+        if let Some(token) = earlier {
+            std::fs::remove_file(token).with_context(|| token.display().to_string())?;
+        }
         let mut trust = verify.reference.load(now).await?;
         if let Some(file) = &verify.remember {
             trust = trust.remembering(Memory::at(file)?);

@@ -58,7 +58,8 @@ pub(crate) struct Watch {
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     times: Option<u64>,
     /// A program that is told of changes: PROGRAM changed|refused|silent|returned TRE_ID LOG HASH.
-    /// Refused by the same check as before is no change.
+    /// Refused by the same check as before is no change. It is told again after each look until it
+    /// ends with 0, and of a TRE that is not accepted when the watch begins.
     #[arg(long, value_name = "PROGRAM")]
     hook: Option<PathBuf>,
     /// Asks nobody: follows the chain in the log and derives every verdict again, by the files in
@@ -96,6 +97,8 @@ pub(crate) async fn run(watch: &Watch) -> anyhow::Result<Ending> {
             log.torn()
         ));
     }
+    // How it stood when the last watch ended: whether its hook heard of it nobody knows.
+    let mut untold = log.last().and_then(|last| Change::between(None, last));
     let mut looks: u64 = 0;
     loop {
         let seen = look(address).await?;
@@ -103,8 +106,11 @@ pub(crate) async fn run(watch: &Watch) -> anyhow::Result<Ending> {
         let verdict = log.append(seen, now()?)?;
         let head = log.head().to_string();
         answer(&format!("{head} {}", in_words(&verdict)))?;
-        if let Some(change) = Change::between(before.as_ref(), &verdict) {
-            hook(watch, change, &head).await;
+        untold = Change::between(before.as_ref(), &verdict).or(untold);
+        if let Some(change) = untold
+            && hook(watch, change, &head).await
+        {
+            untold = None;
         }
         looks = looks.saturating_add(1);
         if watch.times.is_some_and(|times| looks >= times) {
@@ -182,18 +188,19 @@ fn digest(text: &str) -> anyhow::Result<Sha256Digest> {
     Ok(Sha256Digest(bytes))
 }
 
-/// Whatever becomes of the hook, the watch goes on.
-async fn hook(watch: &Watch, change: Change, head: &str) {
-    let Some(program) = watch.hook.as_deref() else { return };
+/// Whatever becomes of the hook, the watch goes on. Whether it is known to have heard.
+async fn hook(watch: &Watch, change: Change, head: &str) -> bool {
+    let Some(program) = watch.hook.as_deref() else { return true };
     let mut command = Command::new(program);
     command.arg(change.as_str()).arg(watch.tre_id.as_str()).arg(&watch.log).arg(head);
     let named = program.display();
     match ended(&mut command).await {
-        Ok(Some(status)) if status.success() => {}
+        Ok(Some(status)) if status.success() => return true,
         Ok(Some(status)) => complain(format_args!("hook {named}: {status}")),
         Ok(None) => complain(format_args!("hook {named}: ended after {} s", HOOK.as_secs())),
         Err(error) => complain(format_args!("hook {named}: {error}{}", hint(program))),
     }
+    false
 }
 
 /// Runs a program to its end; `None` if that took too long, and it was killed. (Not with tokio's

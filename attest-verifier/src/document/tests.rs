@@ -3,11 +3,13 @@
 use attest_verifier_core::wire::message::meter::ReceiptStatus;
 use attest_verifier_core::wire::units::{Slot, WattHours};
 use rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType,
-    SigningKey as _,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    SanType, SigningKey as _,
 };
 
 use super::*;
+
+mod revoked;
 
 const DEPLOYMENT: &str = include_str!("../../../tests/vectors/v1/messages/deployment.json");
 
@@ -24,30 +26,46 @@ struct World {
     key: KeyPair,
 }
 
-fn world(usage: &[u64], name: &str) -> World {
-    let authority_key = KeyPair::generate().expect("a key");
-    let mut authority = CertificateParams::default();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    let anchor = authority.self_signed(&authority_key).expect("a certificate");
-    let issuer = Issuer::new(authority, authority_key);
+/// An authority that a deployment may list.
+struct Authority {
+    certificate: HexBytes,
+    issuer: Issuer<'static, KeyPair>,
+}
 
+fn authority() -> Authority {
+    let key = KeyPair::generate().expect("a key");
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    let anchor = params.self_signed(&key).expect("a certificate");
+    Authority { certificate: HexBytes(anchor.der().to_vec()), issuer: Issuer::new(params, key) }
+}
+
+fn world(usage: &[u64], name: &str) -> World {
+    let Authority { certificate, issuer } = authority();
+    let mut world = certified(&issuer, usage, name);
+    world.deployment.tre_authorities = vec![certificate];
+    world
+}
+
+/// A document key that `issuer` certified, and a deployment that trusts somebody else.
+fn certified(issuer: &Issuer<'_, KeyPair>, usage: &[u64], name: &str) -> World {
     let key = KeyPair::generate().expect("a key");
     let mut leaf = CertificateParams::default();
     leaf.subject_alt_names = vec![SanType::URI(name.try_into().expect("ASCII"))];
     leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::Other(usage.to_vec())];
-    let leaf = leaf.signed_by(&key, &issuer).expect("a certificate");
-
-    let mut deployment: Deployment = serde_json::from_str(DEPLOYMENT).expect("a deployment");
-    deployment.tre_authorities = vec![HexBytes(anchor.der().to_vec())];
+    let leaf = leaf.signed_by(&key, issuer).expect("a certificate");
+    let deployment = serde_json::from_str(DEPLOYMENT).expect("a deployment");
     World { deployment, chain: vec![HexBytes(leaf.der().to_vec())], key }
 }
 
+const TRE: &str = "spiffe://grid.example/tre/tre-1";
+
 fn good_world() -> World {
-    world(DOCUMENTS, "spiffe://grid.example/tre/tre-1")
+    world(DOCUMENTS, TRE)
 }
 
 fn tre() -> Identity {
-    "spiffe://grid.example/tre/tre-1".parse().expect("an identity")
+    TRE.parse().expect("an identity")
 }
 
 fn meter() -> Identity {
@@ -56,7 +74,8 @@ fn meter() -> Identity {
 
 fn check(world: &World) -> Result<DocumentKey, DocumentKeyError> {
     let now = UnixMillis::new(NOW).expect("in range");
-    DocumentKey::check(&world.chain, &world.deployment, &tre(), now)
+    let anchors = Anchors { deployment: &world.deployment, revocations: None };
+    DocumentKey::check(&world.chain, anchors, &tre(), now)
 }
 
 fn reading(slot: u64) -> Reading {
@@ -173,6 +192,22 @@ fn no_certificate_is_refused() {
     assert_eq!(check(&world), Err(DocumentKeyError::Missing));
 }
 
+/// An authority below the one that is listed certified it.
+#[test]
+fn a_key_below_an_authority_that_the_deployment_does_not_list_is_refused() {
+    let mut below = CertificateParams::default();
+    below.distinguished_name.push(DnType::CommonName, "below");
+    below.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    below.extended_key_usages = vec![ExtendedKeyUsagePurpose::Other(DOCUMENTS.to_vec())];
+    let (listed, key) = (authority(), KeyPair::generate().expect("a key"));
+    let between = below.signed_by(&key, &listed.issuer).expect("a certificate");
+    let mut world = certified(&Issuer::new(below, key), DOCUMENTS, TRE);
+    world.chain.push(HexBytes(between.der().to_vec()));
+    world.deployment.tre_authorities = vec![listed.certificate];
+    let refused = DocumentKeyError::Untrusted(webpki::Error::PathLenConstraintViolated);
+    assert_eq!(check(&world), Err(refused));
+}
+
 /// `content`, kept with the chain of `world`.
 fn kept(world: &World, content: Content) -> Kept {
     let tre = "tre-1".parse().expect("an identifier");
@@ -228,7 +263,8 @@ fn all_kinds(world: &World) -> Vec<Kept> {
 }
 
 fn judged(kept: &Kept, deployment: &Deployment) -> Result<(), KeptError> {
-    check_kept(kept, deployment, UnixMillis::new(NOW).expect("in range"))
+    let anchors = Anchors { deployment, revocations: None };
+    check_kept(kept, anchors, UnixMillis::new(NOW).expect("in range"))
 }
 
 #[test]

@@ -32,6 +32,18 @@ async fn a_problem_comes_back_as_the_tre_said_it() {
     assert_eq!(error.to_string(), text);
 }
 
+/// Whoever answers may be anybody: its words move no cursor and begin no line of ours.
+#[tokio::test]
+async fn a_problem_draws_nothing_on_a_terminal() {
+    let detail = "no\u{1b}[2J\u{1b}[H\nACCEPTED: h:1 is tre-1";
+    let said = Problem::new(ProblemType::WrongRole, detail.to_owned());
+    let body = json::encode(&said).unwrap();
+    let error = asked(move || Act::Answer(http(403, problem::MEDIA_TYPE, &body))).await;
+    let drawn = error.to_string();
+    assert!(drawn.chars().all(|character| (' '..='~').contains(&character)), "{drawn:?}");
+    assert!(drawn.contains(r"no\u{1b}[2J\u{1b}[H\u{a}ACCEPTED: h:1"), "{drawn}");
+}
+
 #[tokio::test]
 async fn an_answer_that_is_neither_good_nor_a_problem_is_named_by_its_status() {
     let error = asked(|| Act::Answer(http(502, "text/html", b"<html>"))).await;

@@ -141,6 +141,32 @@ async fn a_watch_tells_its_hook_and_its_log_is_derived_again() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
 }
 
+/// A hook that could not say it to anybody is told again, also by the next watch.
+#[tokio::test]
+async fn a_watch_tells_its_hook_until_it_has_heard() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (log, hook, told, down) = (at("log"), at("hook"), at("told"), at("down"));
+    // While the file is there nobody can be told.
+    let script = format!("#!/bin/sh\necho \"$1\" >> {told}\ntest ! -e {down} || exit 1\n");
+    fs::write(&hook, script).unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o700)).unwrap();
+    let files = reference_files(&scene(), folder.path());
+    let watch = ["watch", "127.0.0.1:1", "--tre-id", "tre-1", "--log", &log, "--hook", &hook];
+    let watch = watch.into_iter().chain(files.iter().map(String::as_str));
+    let watch: Vec<&str> = watch.chain(["--every", "1", "--times"]).collect();
+    let looks = async |times: &str| {
+        let output = run(&[&watch[..], &[times]].concat()).await;
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        fs::read_to_string(&told).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    fs::write(&down, "").unwrap();
+    assert_eq!(looks("2").await, ["silent"; 2]);
+    fs::remove_file(&down).unwrap();
+    assert_eq!(looks("2").await, ["silent"; 3]);
+}
+
 #[tokio::test]
 async fn every_command_has_completions_and_a_manual_page() {
     let commands = [

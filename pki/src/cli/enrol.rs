@@ -47,11 +47,7 @@ pub(crate) fn enrol(
         return Err(FileError::Exists { path: path.to_path_buf() }.into());
     }
     let domain = visit.open()?;
-    let trust = visit.trust(&domain)?;
-    let trust = match domain.denied_firmware(now)? {
-        Some(denied) => trust.denying_firmware(denied),
-        None => trust,
-    };
+    let trust = visit.trust(&domain, now)?;
     let admission = Admission::of(ek_admit, *ek_uncertified);
     let operator = visit.operator()?;
     let enrolment = Enrolment {

@@ -32,7 +32,7 @@ pub(crate) fn issue_fleet(
     let validity = Validity::of_days(now, *days)?;
     let domain = unlock.open(domain, KeyName::GridAuthority)?;
     let file = file::read(requests, REQUESTS_BYTES)?;
-    let (authority, mut register) = (domain.grid_authority()?, domain.register()?);
+    let (authority, mut register) = (domain.grid_authority()?, domain.issuing_register(now)?);
     let trust_domain = domain.trust_domain();
     let fleet = Fleet { authority: &authority, trust_domain, out, validity, now, batch: *batch };
     let started = Instant::now();

@@ -1,5 +1,6 @@
 //! `renew-tre`: newer certificates for a TRE that serves.
 
+use anyhow::Context as _;
 use clap::Args;
 use pki::renew_tre::TreRenewal;
 use rsa::rand_core::CryptoRngCore;
@@ -20,13 +21,21 @@ pub(crate) fn renew_tre(
     random: &mut dyn CryptoRngCore,
 ) -> anyhow::Result<()> {
     let domain = visit.open()?;
-    let (trust, operator) = (visit.trust(&domain)?, visit.operator()?);
-    let revoked = domain.revocations()?.newest()?.map_or_else(Vec::new, |list| list.revoked);
+    let (trust, operator) = (visit.trust(&domain, now)?, visit.operator()?);
+    let lists = domain.revocations()?;
+    let list = lists.in_force(now)?.with_context(|| {
+        let first = lists.path(1);
+        format!(
+            "expected a revocation list in {}, found none: carry the lists here from the status \
+             desk, or make the first there with `tre-pki revoke --refresh`",
+            first.parent().unwrap_or(&first).display()
+        )
+    })?;
     let renewal = TreRenewal {
         tre: &visit.tre(&domain),
         authority: &domain.tre_authority()?,
         records: &domain.records(),
-        revoked: &revoked,
+        revoked: &list.revoked,
         trust: &trust,
         validity: visit.validity(now)?,
         now,

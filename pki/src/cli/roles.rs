@@ -96,7 +96,7 @@ pub(crate) fn issue(
     let validity = Validity::of_days(now, days)?;
     check_absent(&out)?;
     let domain = unlock.open(&domain, KeyName::GridAuthority)?;
-    let (identity, mut register) = (domain.identity(role, id), domain.register()?);
+    let (identity, mut register) = (domain.identity(role, id), domain.issuing_register(now)?);
     register.check_free(&identity, now)?;
     let asked = csr.as_deref().map(|csr| read_request(csr, domain.trust_domain())).transpose()?;
     let authority = domain.grid_authority()?;
@@ -127,7 +127,7 @@ pub(crate) fn renew(
     let validity = Validity::of_days(now, *days)?;
     check_absent(out)?;
     let domain = unlock.open(domain, KeyName::GridAuthority)?;
-    let (authority, mut register) = (domain.grid_authority()?, domain.register()?);
+    let (authority, mut register) = (domain.grid_authority()?, domain.issuing_register(now)?);
     let old = Zeroizing::new(file::read(certificate, FILE_BYTES)?);
     let renewable = Renewable::check(&old, &authority, &register, now)?;
     let identity = renewable.identity().clone();

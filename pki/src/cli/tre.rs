@@ -59,11 +59,15 @@ impl Visit {
         domain.identity(Role::Tre, self.tre_id.clone())
     }
 
-    /// What the box must show.
-    pub(crate) fn trust(&self, domain: &Domain) -> anyhow::Result<Trust> {
+    /// What the box must show: also firmware that is not denied now.
+    pub(crate) fn trust(&self, domain: &Domain, now: UnixMillis) -> anyhow::Result<Trust> {
         let own = domain.release_key_path();
         let release_key = self.release_key.as_deref().unwrap_or(&own);
-        Ok(Trust::load(&self.deployment, &self.manifest, release_key)?)
+        let trust = Trust::load(&self.deployment, &self.manifest, release_key)?;
+        Ok(match domain.denied_firmware(now)? {
+            Some(denied) => trust.denying_firmware(denied),
+            None => trust,
+        })
     }
 
     /// Who speaks to it.

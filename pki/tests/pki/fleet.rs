@@ -6,24 +6,27 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use measured_boot::digest::sha256;
 use pki::fleet::{Fleet, FleetError, Progress};
-use pki::register::Register;
+use pki::register::{Register, RegisterError};
 use pki::request::{self, RequestError};
-use rcgen::KeyPair;
+use rcgen::{KeyPair, PublicKeyData as _};
 use rsa::rand_core::OsRng;
+use tre_wire::hex::Hex32;
+use tre_wire::revocation::{Reason, Revoked};
 use tre_wire::role::Role;
 
 use crate::command_line::desk;
 use crate::fixture::{self, FreshDomain, days, passphrase_file, text, tool};
 
-/// Requests of meters `from` to `to`, all with one key: a fleet's own keys would take longer.
+/// Requests of meters `from` to `to`, each with a key of its own.
 fn requests(fresh: &FreshDomain, from: usize, to: usize) -> String {
-    let key = KeyPair::generate().expect("a key");
-    let request = |number: usize| {
-        let identity = fresh.identity(Role::Meter, &format!("m-{number}"));
-        request::make(&identity, &key).expect("a request")
-    };
-    (from..to).map(request).collect()
+    let key = || KeyPair::generate().expect("a key");
+    (from..to).map(|number| request_of(fresh, &format!("m-{number}"), &key())).collect()
+}
+
+fn request_of(fresh: &FreshDomain, meter: &str, key: &KeyPair) -> String {
+    request::make(&fresh.identity(Role::Meter, meter), key).expect("a request")
 }
 
 fn issue(
@@ -106,6 +109,10 @@ fn one_bad_request_refuses_the_file_and_nothing_is_issued() {
         matches!(mixed, Err(FleetError::Request { position: 13, source: RequestError::TreRole })),
         "{mixed:?}"
     );
+    let key = KeyPair::generate().expect("a key");
+    let [one, other] = ["one", "other"].map(|meter| request_of(&fresh, meter, &key));
+    let shared = refusal(&format!("{good}{one}{other}"));
+    assert!(matches!(shared, Err(FleetError::RepeatedKey { position: 14, .. })), "{shared:?}");
     assert!(matches!(refusal(""), Err(FleetError::Count { found: 0 })));
     assert!(!out.exists() && !fresh.path().join("issued").exists());
 }
@@ -121,6 +128,27 @@ fn an_identity_that_is_taken_refuses_the_file() {
     assert_eq!(certificates(&other).len(), 0);
     let foreign = issue(&fresh, &requests(&fresh, 20, 25), &mut register(&fresh), &out);
     assert!(matches!(foreign, Err(FleetError::Foreign { .. })), "{foreign:?}");
+}
+
+#[test]
+fn a_key_that_is_revoked_refuses_the_file_before_anything_is_issued() {
+    let fresh = fixture::domain();
+    let (out, key) = (fresh.folder.path().join("out"), KeyPair::generate().expect("a key"));
+    let file = format!("{}{}", requests(&fresh, 0, 25), request_of(&fresh, "again", &key));
+    let mut register = register(&fresh);
+    register.strike(&[Revoked {
+        spki_sha256: Hex32(sha256(&key.subject_public_key_info()).0),
+        identity: fresh.identity(Role::Meter, "lost"),
+        since: fixture::now(),
+        reason: Reason::KeyLost,
+        until: fixture::now().plus(1),
+    }]);
+    let refused = issue(&fresh, &file, &mut register, &out);
+    let Err(FleetError::Register(RegisterError::RevokedKey { .. })) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(certificates(&out).len(), 0);
+    assert!(!fresh.path().join("issued").exists());
 }
 
 /// The program itself, killed without warning while it works, then run again.

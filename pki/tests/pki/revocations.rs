@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use attest_verifier::core::revocation::{StatusKey, UnverifiedRevocations};
+use pki::domain::Domain;
 use serde_json::Value;
 
 use crate::command_line::{Desk, Ended, desk, refused, tre_pki};
@@ -53,6 +54,18 @@ fn a_revoked_key_is_listed_and_its_identity_may_have_another() {
     assert_eq!(desk.revoke(&["--refresh"]).code, 0);
     let list = desk.list();
     assert_eq!((&list["sequence"], list["revoked"].as_array().map(Vec::len)), (&2.into(), Some(1)));
+}
+
+#[test]
+fn nobody_issues_by_a_list_that_is_out_of_its_time() {
+    let desk = desk();
+    assert_eq!(desk.revoke(&["--refresh", "--days", "1"]).code, 0);
+    let domain = Domain::open(&desk.at("domain")).expect("a domain");
+    assert!(domain.issuing_register(now()).is_ok());
+    let later = now().plus(2 * 86_400_000);
+    let refused = domain.issuing_register(later).expect_err("a list of the day before");
+    assert!(refused.to_string().contains("expected a revocation list that is good now"));
+    assert!(domain.register().is_ok());
 }
 
 #[test]

@@ -24,6 +24,9 @@ pub struct Evidence<'a> {
     pub credits: &'a [Bid],
     /// Bids that won and were not delivered, whose events ended since the last bill.
     pub penalties: &'a [Bid],
+    /// Slots of the bill's period in which the household was off the tariff, between others in
+    /// which it was on it.
+    pub away: u64,
     /// The rules that it knows.
     pub policy: &'a Policy,
 }
@@ -63,7 +66,9 @@ pub fn check(bill: &Bill, evidence: Evidence<'_>) -> Vec<Line> {
     let rules = &evidence.policy.billing;
     let few = spread.levels.len() <= usize::try_from(rules.levels_most).unwrap_or(usize::MAX);
     let many = spread.levels.values().all(|&slots| slots >= rules.min_slots_per_level);
-    let basis = if few && many { Basis::Slots } else { Basis::Mean };
+    // Nobody was there in the slots away, so no price has as many as it seems.
+    let there = evidence.away == 0 || spread.levels.is_empty();
+    let basis = if there && few && many { Basis::Slots } else { Basis::Mean };
     let total = total(bill, basis, &prices, &spread, evidence);
     let stated = |total: i64| total.to_string();
     vec![
@@ -189,8 +194,9 @@ fn total(
         Basis::Mean => {
             // A first price so late that the bill would tell of too few slots earns nothing.
             let priced = spread.levels.values().copied().fold(0, u64::saturating_add);
+            let held = priced.saturating_sub(evidence.away);
             let late = priced < bill.to_slot.since(bill.from_slot)
-                && priced < evidence.policy.billing.min_slots_per_level;
+                && held < evidence.policy.billing.min_slots_per_level;
             let energy = NetWattHours::new(if late { 0 } else { sum_wh }).ok()?;
             let (mut all, mut parts) = (NanoCurrency::ZERO, 0_u64);
             for (price, &slots) in &spread.levels {

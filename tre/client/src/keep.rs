@@ -3,7 +3,7 @@
 use tre_wire::message::Certificates;
 use tre_wire::message::kept::{Content, Format, Kept};
 
-use crate::documents::{KeptError, check_kept};
+use crate::documents::{Anchors, KeptError, check_kept};
 use crate::link::{Link, LinkError};
 
 /// Why nothing is kept.
@@ -28,11 +28,11 @@ impl Link {
         let Certificates { document_chain } =
             self.get("/v1/certificates").await.map_err(KeepError::Link)?;
         let (tre, now) = (self.target().tre_id.clone(), self.now());
-        let deployment = self.target().trust.reference().deployment();
+        let anchors = Anchors::from(self.target().trust.reference());
         let keep = |content| {
             let (tre, document_chain) = (tre.clone(), document_chain.clone());
             let kept = Kept { format: Format::default(), tre, document_chain, content };
-            check_kept(&kept, deployment, now).map(|()| kept).map_err(KeepError::Worthless)
+            check_kept(&kept, anchors, now).map(|()| kept).map_err(KeepError::Worthless)
         };
         contents.into_iter().map(keep).collect()
     }

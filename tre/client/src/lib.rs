@@ -39,5 +39,7 @@ pub mod supplier;
 pub mod time;
 
 pub use attest_verifier::document as documents;
-pub use attest_verifier::{ClientIdentity, ListPlace, Lists, Memory, Sources, Trust, TrustError};
+pub use attest_verifier::{
+    ClientIdentity, ListPlace, Lists, Memory, RevocationFiles, Sources, Trust, TrustError,
+};
 pub use tre_wire as wire;

@@ -16,7 +16,7 @@ use tre_wire::role::Role;
 use tre_wire::units::{Slot, UnixMillis};
 
 use crate::clock::Offset;
-use crate::documents::{DocumentKey, DocumentKeyError, NotSigned, ReceiptError};
+use crate::documents::{Anchors, DocumentKey, DocumentKeyError, NotSigned, ReceiptError};
 use crate::link::{Link, LinkError, Target};
 use crate::own::{Own, OwnError};
 use crate::patience::Patience;
@@ -80,9 +80,9 @@ impl Meter {
         let mut link = Link::open(target, own).await?;
         let Certificates { document_chain } = link.get("/v1/certificates").await?;
         let target = link.target();
-        let deployment = target.trust.reference().deployment();
+        let anchors = Anchors::from(target.trust.reference());
         let document_key =
-            DocumentKey::check(&document_chain, deployment, &target.identity(), link.now())
+            DocumentKey::check(&document_chain, anchors, &target.identity(), link.now())
                 .map_err(MeterError::DocumentKey)?;
         let (offset, measured_at) = (link.offset().await?, link.attestations());
         Ok(Self { link, document_key, document_chain, offset, measured_at })

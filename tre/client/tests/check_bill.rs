@@ -118,6 +118,10 @@ mod check_bill {
         }
 
         fn check(&self, bill: &str) -> (Option<i32>, String) {
+            self.check_with(bill, &[])
+        }
+
+        fn check_with(&self, bill: &str, options: &[&str]) -> (Option<i32>, String) {
             let path = |name: &str| self.folder.path().join(name);
             let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_tre-client"))
                 .args(["meter", "check-bill"])
@@ -126,6 +130,7 @@ mod check_bill {
                 .arg(path("kept"))
                 .arg("--deployment")
                 .arg(path("deployment.json"))
+                .args(options)
                 .output()
                 .expect("the program runs");
             let said = [stdout, stderr].concat();
@@ -172,6 +177,38 @@ mod check_bill {
         let (code, said) = household.check("bill.json");
         assert_eq!(code, Some(1), "{said}");
         assert!(said.contains("receipts.json: expected a document signed by"), "{said}");
+    }
+
+    #[test]
+    fn what_was_kept_for_other_bills_need_not_be_good_any_more() {
+        let household = Household::new();
+        let path = household.folder.path().join("kept/receipts.json");
+        let old = std::fs::read_to_string(&path).expect("readable");
+        // Of another slot, and of no signature: as one whose certificate has ended.
+        let old = old.replace("\"slot\":10", "\"slot\":9");
+        std::fs::write(household.folder.path().join("kept/old.json"), old).expect("writable");
+        assert_eq!(household.check("bill.json").0, Some(0));
+    }
+
+    #[test]
+    fn certificates_are_judged_at_the_time_that_is_said() {
+        let household = Household::new();
+        // 1970; the certificates begin in 1975.
+        let (code, said) = household.check_with("bill.json", &["--at", "1"]);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains("bill.json: expected a document key certified by"), "{said}");
+    }
+
+    #[test]
+    fn a_household_that_was_away_is_billed_at_the_mean() {
+        let household = Household::new();
+        let mean = Bill { basis: Basis::Mean, ..household.bill.clone() };
+        household.put_bill(&mean, &mean);
+        assert_eq!(household.check("bill.json").0, Some(1));
+        assert_eq!(household.check_with("bill.json", &["--away", "20..30"]).0, Some(0));
+        let (code, said) = household.check_with("bill.json", &["--away", "30..20"]);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains("expected FROM..TO"), "{said}");
     }
 
     #[test]

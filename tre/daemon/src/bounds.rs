@@ -74,7 +74,7 @@ pub(crate) const OWNER_QUEUE: usize = 1_024;
 pub(crate) const TPM_QUEUE: usize = 64;
 
 /// Requests waiting for a quote. All of them fit the next one, so none waits longer than the rest
-/// of the quote under way, half of one for the answers to that (`quotes/pace.rs`), and one more.
+/// of the quote under way, three quarters of one at most for a crowd (`quotes/pace.rs`), and one more.
 pub(crate) const ATTESTATIONS: usize = 1 << tre_wire::bounds::ATTESTATION_SIBLINGS;
 
 /// How many of them may wait when a peer without a certificate comes: one for each connection that

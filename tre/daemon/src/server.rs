@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::bounds;
-use crate::http;
+use crate::http::{self, Length};
 use crate::metrics::bump;
 use crate::peer::{Dated, Peer};
 use crate::places::{Holder, Most, Place, Places};
@@ -168,7 +168,8 @@ async fn answer(
     };
     shared.counters.count(|metrics| {
         bump(&mut metrics.requests);
-        if result.is_err() {
+        // An operator who sees the wire, too, would see whose answer of even length was a refusal.
+        if result.is_err() && length == Length::Its {
             bump(&mut metrics.problems);
         }
     });

@@ -73,6 +73,11 @@ impl Account {
         self.running.all().iter().filter(move |running| running.tariff == tariff)
     }
 
+    /// The same under every tariff: one that was left is billed when its period has settled.
+    pub(crate) fn all_unbilled(&self) -> &[Running] {
+        self.running.all()
+    }
+
     /// Bills that went out, oldest first.
     pub(crate) fn issued(&self) -> &[Issued] {
         &self.issued

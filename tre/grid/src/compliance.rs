@@ -5,12 +5,14 @@
 //! the event was announced, rounded down: nothing that a household does after it knows of an event
 //! changes it. Baselines are taken of all connections at once, and events that are announced within
 //! a third of a window after that share them: else each open event would keep a number of every
-//! connection. A bid that could not be judged is not taken. A winner delivered if its readings of
+//! connection. A bid of a home without a baseline is not taken. A winner delivered if its readings of
 //! the event differ from the baseline by the energy that it offered, less the policy's tolerance;
 //! each in time, within the connection's capacity, of the account that bid. Who did not is charged
-//! the policy's share of what the bid earned. Nobody but the household is told.
+//! the policy's share of what the bid earned. The household alone is told; its supplier
+//! sees the total of the bill that it is in.
 //!
-//! Where the TRE itself did not run in one of the slots nobody is judged. A policy without a
+//! Where the TRE itself did not run in one of the slots, of the event or of the baselines, nobody is
+//! judged: so it is after a start until a window of baselines has closed. A policy without a
 //! penalty judges nobody, and then no reading is kept past its slot's close.
 
 use alloc::collections::VecDeque;

@@ -18,6 +18,7 @@ use crate::connections::Stint;
 use crate::event::Event;
 use crate::grid::Grid;
 use crate::refusal::{Refusal, ViewRefusal};
+use crate::running::Running;
 
 impl Grid {
     /// All that the TRE holds on the connection that the meter serves, or served last.
@@ -28,13 +29,16 @@ impl Grid {
     pub fn account(&self, meter: &PeerId) -> Result<Account, Refusal> {
         let (point, stint) = self.own(meter)?;
         let account = self.accounts.account(stint.account).ok_or(ViewRefusal::NoConnection)?;
-        let unbilled = || account.unbilled(stint.tariff);
-        let owed = unbilled().try_fold(NanoCurrency::ZERO, |sum, it| sum.checked_add(it.total()));
+        let unbilled = account.all_unbilled();
+        let mut owed = unbilled.iter().map(Running::total);
+        let owed = owed.try_fold(NanoCurrency::ZERO, NanoCurrency::checked_add);
         let record = self.record(stint).ok_or(ViewRefusal::NoConnection)?;
-        let held = |reading: &Reading| stint.holds(reading.slot);
+        // Also from before a change of tariff or supplier.
+        let account_at = |slot| self.connections.at(point, slot).map(|there| there.account);
+        let held = |reading: &Reading| account_at(reading.slot) == Some(stint.account);
         Ok(Account {
             // Of a final bill that went out nothing runs on.
-            period_from: unbilled().map(|it| it.from).min().unwrap_or(stint.to),
+            period_from: unbilled.iter().map(|it| it.from).min().unwrap_or(stint.to),
             running_nano: owed.unwrap_or_default().get().to_string(),
             over_capacity: self.accounts.over_capacity(stint.account),
             time: self.now,
@@ -66,13 +70,14 @@ impl Grid {
         now.or_else(|| self.connections.left_by(meter, self.begun)).ok_or(ViewRefusal::NoConnection)
     }
 
-    /// Closed slots of the stint that still take a reading: the latest.
+    /// Closed slots that still take a reading of this meter for this account: the latest.
     fn missing(&self, point: u32, stint: &Stint) -> Vec<Slot> {
         let before = |slot: Slot| slot.get().checked_sub(1).and_then(|it| Slot::new(it).ok());
         let closed = core::iter::successors(before(self.first_open), |slot| before(*slot));
-        let late = closed.take_while(|slot| self.takes_late(*slot) && *slot >= stint.from);
-        let missing =
-            late.filter(|slot| stint.holds(*slot) && !self.readings.metered(*slot, point));
+        let late = closed.take_while(|slot| self.takes_late(*slot));
+        let who = |there: &Stint| (there.account, there.meter);
+        let own = |slot| self.connections.at(point, slot).map(who) == Some(who(stint));
+        let missing = late.filter(|slot| own(*slot) && !self.readings.metered(*slot, point));
         let mut missing: Vec<Slot> = missing.take(bounds::READINGS).collect();
         missing.reverse();
         missing

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::bounds;
+use crate::plain::plain;
 
 /// Why a body is not the message that was expected.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +31,8 @@ pub enum JsonError {
     #[error("expected every field by its name, `null` where there is nothing")]
     NotLiteral,
     /// Not JSON, or not this message: unknown, missing or repeated field, value out of range.
-    #[error("{0}")]
-    Malformed(#[source] serde_json::Error),
+    #[error("{}", plain(&.0.to_string()))]
+    Malformed(serde_json::Error),
 }
 
 /// Decodes one message from the whole of `body`.

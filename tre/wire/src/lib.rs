@@ -22,6 +22,7 @@ pub mod id;
 pub mod journal;
 pub mod json;
 pub mod message;
+pub mod plain;
 pub mod policy;
 pub mod problem;
 pub mod revocation;

@@ -12,7 +12,10 @@ use crate::key::KeyError;
 use crate::refusal::Refusal;
 use crate::verdict;
 use measured_boot::tpm::{AikPublic, AikRefusal, Attribute, ObjectAttributes, PublicError};
-use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair,
+};
 use rustls_pki_types::CertificateDer;
 use tre_wire::attestation::Evidence;
 use tre_wire::hex::HexBytes;
@@ -91,6 +94,43 @@ fn a_certificate_for_another_purpose_is_no_server_certificate() {
             panic!("{refused:?}");
         };
     }
+}
+
+/// An authority that the TRE authority certified once: nobody listed it.
+fn below(scene: &Scene, usage: ExtendedKeyUsagePurpose) -> Authority {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "below");
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.extended_key_usages = vec![usage];
+    CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), &scene.authority).unwrap()
+}
+
+fn not_listed() -> ChainError {
+    ChainError::Untrusted { cause: webpki::Error::PathLenConstraintViolated }
+}
+
+#[test]
+fn a_server_certificate_below_an_authority_that_the_deployment_does_not_list_is_refused() {
+    let scene = Scene::honest();
+    let below = below(&scene, ExtendedKeyUsagePurpose::ServerAuth);
+    let chain = vec![scene.tls_certificate.sign(&scene.tls, &below), below.der().clone()];
+    let (evidence, session) = (scene.play(), View { server_chain: chain, ..scene.session() });
+    let (identity, reference) = (Scene::identity(), scene.reference());
+    let judged = verdict::attest(&evidence, session, &identity, &reference, Scene::now());
+    let refused = Refusal::Channel(ChannelError::Chain { cause: not_listed() });
+    assert_eq!(judged.map(|_| ()), Err(refused));
+}
+
+#[test]
+fn an_attestation_key_below_an_authority_that_the_deployment_does_not_list_is_refused() {
+    let scene = Scene::honest();
+    let below = below(&scene, ExtendedKeyUsagePurpose::Other(AIK_USAGE.to_vec()));
+    let mut evidence = scene.play();
+    let leaf = scene.aik_certificate.sign(&scene.aik, &below);
+    evidence.attestation_key_chain =
+        [&leaf, below.der()].map(|der| HexBytes(der.to_vec())).to_vec();
+    let refused = judged(&scene, &evidence, scene.session());
+    assert_eq!(refused, Refusal::Key(KeyError::Chain { cause: not_listed() }));
 }
 
 #[test]

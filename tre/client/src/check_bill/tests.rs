@@ -85,9 +85,18 @@ const NONE: (&[Bid], &[Bid]) = (&[], &[]);
 
 /// The lines that differ. `bids` are those that won and those that were not delivered.
 fn differing(bill: &Bill, policy: &Policy, bids: (&[Bid], &[Bid])) -> Vec<&'static str> {
-    let (receipts, prices) = (receipts(), prices());
-    let (credits, penalties) = bids;
-    let evidence = Evidence { receipts: &receipts, prices: &prices, credits, penalties, policy };
+    differing_after(0, bill, policy, bids)
+}
+
+/// The same of a household that was off the tariff for so many slots.
+fn differing_after(
+    away: u64,
+    bill: &Bill,
+    policy: &Policy,
+    (credits, penalties): (&[Bid], &[Bid]),
+) -> Vec<&'static str> {
+    let (receipts, prices) = (&receipts(), &prices());
+    let evidence = Evidence { receipts, prices, credits, penalties, away, policy };
     let lines = check(bill, evidence).into_iter();
     lines.filter(|line| !line.agrees()).map(|line| line.line).collect()
 }
@@ -116,6 +125,27 @@ fn slots_that_were_priced_too_late_are_owed_nothing_for() {
     let (from_slot, to_slot) = period;
     let right = Bill { from_slot, to_slot, price_series: Hex32(series), ..right };
     assert_eq!(differing(&right, &policy, NONE), [""; 0]);
+}
+
+#[test]
+fn who_left_and_came_back_is_billed_at_the_mean_of_the_whole() {
+    let policy = policy(2);
+    let back = bill(45, Basis::Mean, &policy);
+    assert_eq!(differing_after(1, &back, &policy, NONE), [""; 0]);
+    assert_eq!(differing(&back, &policy, NONE), ["basis", "total, minor units"]);
+}
+
+#[test]
+fn slots_away_do_not_make_a_late_price_early_enough() {
+    let policy = policy(2);
+    let period = (slot(5), slot(12));
+    let right = bill(0, Basis::Mean, &policy);
+    let runs = [(slot(10), price(100_000))];
+    let series = price_series((&right.supplier, &right.tariff), period, &runs);
+    let (from_slot, to_slot) = period;
+    let right = Bill { from_slot, to_slot, price_series: Hex32(series), ..right };
+    assert_eq!(differing_after(1, &right, &policy, NONE), [""; 0]);
+    assert_eq!(differing(&right, &policy, NONE), ["basis", "total, minor units"]);
 }
 
 #[test]

@@ -29,6 +29,23 @@ fn a_household_sees_all_that_is_held_on_it() {
 }
 
 #[test]
+fn a_household_that_changed_its_tariff_sees_what_runs_under_the_one_before() {
+    let mut town = Town::with_homes(1);
+    assert_eq!(town.post_prices(START + 1, &[10_000_000]), Ok(Outcome::Done));
+    town.go(START + 1, 0);
+    town.read("home-0", START + 1, 40, 1);
+    let mut record = Town::home("home-0", START + 3, None);
+    record.tariff = id("another");
+    assert_eq!(town.put("home-0", record), Ok(Outcome::Done));
+    town.close(START + 3);
+    let account = town.grid.account(&id("meter-home-0")).expect("a connection");
+    assert_eq!(account.record.tariff, id("another"));
+    assert_eq!(account.period_from, slot(START));
+    assert_ne!(account.running_nano, "0");
+    assert_eq!(account.missing, [START, START + 2, START + 3].map(slot));
+}
+
+#[test]
 fn nobody_sees_a_reading_of_another() {
     let account = town().grid.account(&id("meter-home-1")).expect("a connection");
     assert_eq!(account.readings, []);

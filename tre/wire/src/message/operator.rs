@@ -35,7 +35,7 @@ pub struct Metrics {
     pub connections_broken: u64,
     /// Requests answered.
     pub requests: u64,
-    /// Requests answered with a problem.
+    /// Requests answered with a problem, but for calls of which all answers have one length.
     pub problems: u64,
     /// Quotes made by the TPM.
     pub quotes: u64,

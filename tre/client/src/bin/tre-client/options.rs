@@ -35,7 +35,7 @@ pub(crate) struct Peer {
     #[arg(long, value_name = "FILE.pem")]
     release_key: PathBuf,
     /// Remembers the TRE in this file, which is made if it is missing, and refuses it when it shows
-    /// an older TPM, state or release than before.
+    /// an older TPM, state or release than before. By name: a file for each deployment.
     #[arg(long, value_name = "FILE")]
     remember: Option<PathBuf>,
     /// The newest revocation list, with its signature in FILE.sig; FILE.seen remembers it. Or
