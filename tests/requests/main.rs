@@ -7,6 +7,7 @@
 mod alike;
 mod bad;
 mod batch;
+mod bus;
 mod crowd;
 mod enrolment;
 mod fixture;

@@ -1,5 +1,6 @@
 //! A TRE as a normal process on a software TPM that measured what a real boot measured.
 
+use core::mem;
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::ffi::OsStr;
@@ -12,6 +13,7 @@ use std::thread;
 
 use anyhow::{Context as _, Result, bail};
 use measured_boot::eventlog::{EventLog, EventType};
+use tre_interposer::{Frame, Interposer, Pass};
 use tre_tpm::Tpm as _;
 use tre_tpm::swtpm::{Manufacturer, Swtpm};
 
@@ -32,11 +34,19 @@ pub struct HostedMachine {
 /// tens.
 const COMES_UP: Duration = Duration::from_secs(300);
 
+/// What stands between a TRE and its TPM.
+#[derive(Debug)]
+enum Between {
+    Nothing,
+    Slow(SlowTpm),
+    Somebody(Interposer),
+}
+
 /// A running hosted TRE. Dropping it is a power cut.
 #[derive(Debug)]
 pub struct Hosted {
     process: Child,
-    slow: Option<SlowTpm>,
+    between: Between,
     _tpm: Swtpm,
     address: SocketAddr,
 }
@@ -108,7 +118,7 @@ impl HostedMachine {
         command: &[&OsStr],
         hear: impl FnMut(&str) + Send + 'static,
     ) -> Result<Hosted> {
-        self.launch(Swtpm::start(&self.state)?, None, command, hear)
+        self.launch(Swtpm::start(&self.state)?, |_| Ok(Between::Nothing), command, hear)
     }
 
     /// As [`Self::start_under`], with the TPM run by that other program, too.
@@ -117,7 +127,8 @@ impl HostedMachine {
     ///
     /// As [`Self::start`].
     pub fn start_all_under(&self, command: &[&OsStr]) -> Result<Hosted> {
-        self.launch(Swtpm::start_under(&self.state, command)?, None, command, |_| {})
+        let tpm = Swtpm::start_under(&self.state, command)?;
+        self.launch(tpm, |_| Ok(Between::Nothing), command, |_| {})
     }
 
     /// As [`Self::start`], on a TPM of which each quote takes `quote` at least.
@@ -126,13 +137,27 @@ impl HostedMachine {
     ///
     /// As [`Self::start`].
     pub fn start_slow(&self, quote: Duration) -> Result<Hosted> {
-        self.launch(Swtpm::start(&self.state)?, Some(quote), &[], |_| {})
+        let slow = |tpm: &Path| SlowTpm::start(tpm, quote).map(Between::Slow);
+        self.launch(Swtpm::start(&self.state)?, slow, &[], |_| {})
+    }
+
+    /// As [`Self::start`], with somebody on the bus who does `deed` to each command.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::start`].
+    pub fn start_betrayed(
+        &self,
+        deed: impl FnMut(&Frame, &mut Pass<'_>) -> std::io::Result<Option<Frame>> + Send + 'static,
+    ) -> Result<Hosted> {
+        let somebody = |tpm: &Path| Ok(Between::Somebody(Interposer::before(tpm, deed)?));
+        self.launch(Swtpm::start(&self.state)?, somebody, &[], |_| {})
     }
 
     fn launch(
         &self,
         swtpm: Swtpm,
-        quote: Option<Duration>,
+        between: impl FnOnce(&Path) -> Result<Between>,
         command: &[&OsStr],
         mut hear: impl FnMut(&str) + Send + 'static,
     ) -> Result<Hosted> {
@@ -144,14 +169,19 @@ impl HostedMachine {
             }
         }
         drop(tpm);
-        let slow = quote.map(|quote| SlowTpm::start(&swtpm.socket(), quote)).transpose()?;
+        let between = between(&swtpm.socket())?;
+        let bus = match &between {
+            Between::Nothing => swtpm.socket(),
+            Between::Slow(slow) => slow.socket(),
+            Between::Somebody(somebody) => somebody.socket(),
+        };
         // Ends with whoever started it, however that ends.
         let mut process = Command::new("setpriv")
             .args(["--pdeathsig", "KILL"])
             .args(command)
             .arg(place::program("tred")?)
             .arg("--swtpm")
-            .arg(slow.as_ref().map_or_else(|| swtpm.socket(), SlowTpm::socket))
+            .arg(bus)
             .arg("--disk")
             .arg(&self.disk)
             .arg("--event-log")
@@ -172,7 +202,7 @@ impl HostedMachine {
         let listening = listening
             .unwrap_or_else(|_| bail!("tred did not listen within {} s", COMES_UP.as_secs()));
         match listening {
-            Ok(address) => Ok(Hosted { process, slow, _tpm: swtpm, address }),
+            Ok(address) => Ok(Hosted { process, between, _tpm: swtpm, address }),
             Err(error) => {
                 process.kill()?;
                 process.wait()?;
@@ -235,7 +265,10 @@ impl Hosted {
     ///
     /// As [`SlowTpm::end`].
     pub fn end(mut self) -> Result<Option<serde_json::Value>> {
-        self.slow.take().map(SlowTpm::end).transpose()
+        match mem::replace(&mut self.between, Between::Nothing) {
+            Between::Slow(slow) => slow.end().map(Some),
+            Between::Nothing | Between::Somebody(_) => Ok(None),
+        }
     }
 }
 
