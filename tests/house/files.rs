@@ -10,7 +10,7 @@ use tre_tests::place;
 const LINES: usize = 400;
 
 /// Lines of code in the verifier's core, at most; without comments, blank lines and tests.
-const CORE_LINES: usize = 2_650;
+const CORE_LINES: usize = 2_670;
 
 /// Rust files that git knows or would take in.
 fn sources() -> Vec<PathBuf> {
