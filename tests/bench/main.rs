@@ -53,7 +53,7 @@ struct Arguments {
     /// Connections of verifiers that stay, fewer in proportion at the faster of two delayed quotes.
     /// The TRE takes 8,192 at once, those included that have just ended: these and those that come
     /// anew must fit together.
-    #[arg(long, default_value_t = 5_950, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 5_900, value_parser = clap::value_parser!(u32).range(1..))]
     verifiers: u32,
     /// Connections at once of verifiers that come anew each time.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
