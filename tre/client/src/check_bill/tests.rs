@@ -115,15 +115,19 @@ fn a_bill_at_the_mean_price_agrees_in_every_line() {
     assert_eq!(differing(&bill(45, Basis::Mean, &policy), &policy, NONE), [""; 0]);
 }
 
+/// Slots 5 to 11, of which the last two have a price.
+fn priced_late(policy: &Policy) -> Bill {
+    let (from_slot, to_slot) = (slot(5), slot(12));
+    let right = bill(0, Basis::Mean, policy);
+    let runs = [(slot(10), price(100_000))];
+    let series = price_series((&right.supplier, &right.tariff), (from_slot, to_slot), &runs);
+    Bill { from_slot, to_slot, price_series: Hex32(series), ..right }
+}
+
 #[test]
 fn slots_that_were_priced_too_late_are_owed_nothing_for() {
     let policy = policy(3);
-    let period = (slot(5), slot(12));
-    let right = bill(0, Basis::Mean, &policy);
-    let runs = [(slot(10), price(100_000))];
-    let series = price_series((&right.supplier, &right.tariff), period, &runs);
-    let (from_slot, to_slot) = period;
-    let right = Bill { from_slot, to_slot, price_series: Hex32(series), ..right };
+    let right = priced_late(&policy);
     assert_eq!(differing(&right, &policy, NONE), [""; 0]);
 }
 
@@ -138,12 +142,7 @@ fn who_left_and_came_back_is_billed_at_the_mean_of_the_whole() {
 #[test]
 fn slots_away_do_not_make_a_late_price_early_enough() {
     let policy = policy(2);
-    let period = (slot(5), slot(12));
-    let right = bill(0, Basis::Mean, &policy);
-    let runs = [(slot(10), price(100_000))];
-    let series = price_series((&right.supplier, &right.tariff), period, &runs);
-    let (from_slot, to_slot) = period;
-    let right = Bill { from_slot, to_slot, price_series: Hex32(series), ..right };
+    let right = priced_late(&policy);
     assert_eq!(differing_after(1, &right, &policy, NONE), [""; 0]);
     assert_eq!(differing(&right, &policy, NONE), ["basis", "total, minor units"]);
 }
